@@ -1,0 +1,258 @@
+/* Linear layers: the same register tile as convolutions (tuned_tile.h), and rank-n updates for the weights.
+ *
+ * Forward, a tile's outputs are rows of the weights [out][in], read in parallel; for the input's gradient
+ * they are columns, and the row's odd number of cache lines spreads them over the cache. The weights'
+ * gradient has features in its lanes: x is transposed to [image][feature] first, and a tile of 6 outputs x 16
+ * inputs stays in registers over all images. Members divide the outputs of each product. Rejected: packing
+ * the weights, which costs as much as they are used for at small batches. */
+#include "kernel/tuned.h"
+#include "kernel/tuned_tile.h"
+
+enum {
+    COLUMNS = 2 * VECTOR < LANES ? LANES : 2 * VECTOR
+}; /* input features of a tile of the weights' gradient */
+enum { COLUMN_VECTORS = COLUMNS / VECTOR, UPDATE_OUTPUTS = 6 };
+
+static size_t row_stride(const struct linear_shape *shape)
+{
+    size_t lines = ((size_t)shape->in_features + LANES - 1) / LANES;
+    return (lines | 1) * LANES;
+}
+
+/* The transposed input has room for whole tiles. */
+static size_t transposed_stride(const struct linear_shape *shape)
+{
+    return ((size_t)shape->in_features + COLUMNS - 1) / COLUMNS * COLUMNS + LANES;
+}
+
+size_t TUNED(linear_scratch)(const struct linear_shape *shape)
+{
+    return (size_t)blocks_of(shape->images) * LANES * transposed_stride(shape);
+}
+
+/* Constant strides per case: forward steps along rows, backward down columns. */
+INLINE void run_outputs(const struct taps *taps, int outputs, bool forward, const float *x, const float *bias,
+                        float *y)
+{
+    struct taps constant = *taps;
+    constant.channels = constant.rows = 1;
+    constant.x_column = LANES;
+    if (forward)
+        constant.w_column = 1;
+    tile_run(&constant, outputs, forward ? taps->w_output : 1, x, bias, y, LANES);
+}
+
+INLINE void run_tile(const struct taps *taps, int outputs, bool forward, const float *x, const float *bias,
+                     float *y)
+{
+    switch (outputs) {
+    case 1:
+        run_outputs(taps, 1, forward, x, bias, y);
+        break;
+    case 2:
+        run_outputs(taps, 2, forward, x, bias, y);
+        break;
+    case 3:
+        run_outputs(taps, 3, forward, x, bias, y);
+        break;
+    case 4:
+        run_outputs(taps, 4, forward, x, bias, y);
+        break;
+    case 5:
+        run_outputs(taps, 5, forward, x, bias, y);
+        break;
+    case 6:
+        run_outputs(taps, 6, forward, x, bias, y);
+        break;
+#if defined(TUNED_IS_avx512)
+    case 7:
+        run_outputs(taps, 7, forward, x, bias, y);
+        break;
+    case 8:
+        run_outputs(taps, 8, forward, x, bias, y);
+        break;
+    case 9:
+        run_outputs(taps, 9, forward, x, bias, y);
+        break;
+    case 10:
+        run_outputs(taps, 10, forward, x, bias, y);
+        break;
+    case 11:
+        run_outputs(taps, 11, forward, x, bias, y);
+        break;
+    case 12:
+        run_outputs(taps, 12, forward, x, bias, y);
+        break;
+#endif
+    default:
+        break;
+    }
+}
+
+void TUNED(linear_forward)(const struct linear_shape *shape, const float *x, const float *weight,
+                           const float *bias, float *y, float *scratch, struct member member)
+{
+    (void)scratch;
+    size_t stride = row_stride(shape);
+    int tiles = tile_count(shape->out_features);
+    long begin, end;
+    member_range(member, (long)blocks_of(shape->images) * tiles, &begin, &end);
+    for (long k = begin; k < end; k++) {
+        long block = k / tiles;
+        int first = tile_begin(shape->out_features, (int)(k % tiles));
+        int next = tile_begin(shape->out_features, (int)(k % tiles) + 1);
+        struct taps taps = {
+            .weight = weight + first * stride, .columns = shape->in_features, .w_output = (ptrdiff_t)stride};
+        run_tile(&taps, next - first, true, x + block * shape->in_features * LANES,
+                 bias ? bias + first : NULL, y + (block * shape->out_features + first) * LANES);
+    }
+}
+
+void TUNED(linear_backward_input)(const struct linear_shape *shape, const float *dy, const float *weight,
+                                  float *dx, float *scratch, struct member member)
+{
+    (void)scratch;
+    int tiles = tile_count(shape->in_features);
+    long begin, end;
+    member_range(member, (long)blocks_of(shape->images) * tiles, &begin, &end);
+    for (long k = begin; k < end; k++) {
+        long block = k / tiles;
+        int first = tile_begin(shape->in_features, (int)(k % tiles));
+        int next = tile_begin(shape->in_features, (int)(k % tiles) + 1);
+        struct taps taps = {.weight = weight + first,
+                            .columns = shape->out_features,
+                            .w_column = (ptrdiff_t)row_stride(shape)};
+        run_tile(&taps, next - first, false, dy + block * shape->out_features * LANES, NULL,
+                 dx + (block * shape->in_features + first) * LANES);
+    }
+}
+
+/* 4 features x 4 lanes to 4 images x 4 features. */
+INLINE void transpose_4x4(const float *from, float *to, size_t to_stride)
+{
+    vec4 a = *(const vec4 *)from, b = *(const vec4 *)(from + LANES);
+    vec4 c = *(const vec4 *)(from + 2 * LANES), d = *(const vec4 *)(from + 3 * LANES);
+    vec4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+         ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    vec4 cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+         cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(vec4 *)to = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(vec4 *)(to + to_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(vec4 *)(to + 2 * to_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(vec4 *)(to + 3 * to_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* x[block][feature][16] to transposed[image][feature]; the columns behind the last feature become zeros. */
+static void transpose(const struct linear_shape *shape, const float *x, float *transposed,
+                      struct member member)
+{
+    size_t stride = transposed_stride(shape);
+    int features = shape->in_features, whole = features / 4 * 4, padded = (int)(stride - LANES);
+    long begin, end;
+    member_range(member, (long)blocks_of(shape->images) * 4, &begin, &end); /* quarters of blocks */
+    for (long k = begin; k < end; k++) {
+        const float *from = x + k / 4 * features * LANES + k % 4 * 4;
+        float *to = transposed + k * 4 * stride;
+        for (int i = 0; i < whole; i += 4)
+            transpose_4x4(from + (size_t)i * LANES, to + i, stride);
+        for (int lane = 0; lane < 4; lane++)
+            for (int i = whole; i < padded; i++)
+                to[lane * stride + i] = i < features ? from[(size_t)i * LANES + lane] : 0.0f;
+    }
+}
+
+INLINE void update_tile(const struct linear_shape *shape, int outputs, const float *transposed,
+                        const float *dy, float sums[][COLUMNS])
+{
+    size_t stride = transposed_stride(shape);
+    vec sum[UPDATE_OUTPUTS][COLUMN_VECTORS];
+    UNROLL
+    for (int k = 0; k < outputs; k++)
+        UNROLL
+    for (int v = 0; v < COLUMN_VECTORS; v++)
+        sum[k][v] = vec_zero();
+    for (int first = 0; first < shape->images; first += LANES, dy += (size_t)shape->out_features * LANES) {
+        int lanes = shape->images - first < LANES ? shape->images - first : LANES;
+        for (int lane = 0; lane < lanes; lane++, transposed += stride) {
+            vec columns[COLUMN_VECTORS];
+            UNROLL
+            for (int v = 0; v < COLUMN_VECTORS; v++)
+                columns[v] = vec_pinned(vec_load(transposed + v * VECTOR));
+            UNROLL
+            for (int k = 0; k < outputs; k++) {
+                vec gradient = vec_pinned(vec_all(dy[k * LANES + lane]));
+                UNROLL
+                for (int v = 0; v < COLUMN_VECTORS; v++)
+                    sum[k][v] = vec_fma(gradient, columns[v], sum[k][v]);
+            }
+        }
+    }
+    UNROLL
+    for (int k = 0; k < outputs; k++)
+        UNROLL
+    for (int v = 0; v < COLUMN_VECTORS; v++)
+        vec_store(sums[k] + v * VECTOR, sum[k][v]);
+}
+
+static void update_outputs(const struct linear_shape *shape, int outputs, const float *transposed,
+                           const float *dy, float sums[][COLUMNS])
+{
+    switch (outputs) {
+    case 1:
+        update_tile(shape, 1, transposed, dy, sums);
+        break;
+    case 2:
+        update_tile(shape, 2, transposed, dy, sums);
+        break;
+    case 3:
+        update_tile(shape, 3, transposed, dy, sums);
+        break;
+    case 4:
+        update_tile(shape, 4, transposed, dy, sums);
+        break;
+    case 5:
+        update_tile(shape, 5, transposed, dy, sums);
+        break;
+    default:
+        update_tile(shape, UPDATE_OUTPUTS, transposed, dy, sums);
+    }
+}
+
+static void update_weights(const struct linear_shape *shape, const float *transposed, const float *dy,
+                           float *dweight, struct member member)
+{
+    size_t row = row_stride(shape);
+    int output_tiles = (shape->out_features + UPDATE_OUTPUTS - 1) / UPDATE_OUTPUTS;
+    int column_tiles = (shape->in_features + COLUMNS - 1) / COLUMNS;
+    long begin, end;
+    member_range(member, (long)output_tiles * column_tiles, &begin, &end);
+    for (long k = begin; k < end; k++) {
+        _Alignas(64) float sums[UPDATE_OUTPUTS][COLUMNS];
+        int o = (int)((long)shape->out_features * (k % output_tiles) / output_tiles);
+        int next = (int)((long)shape->out_features * (k % output_tiles + 1) / output_tiles);
+        int i = (int)(k / output_tiles) * COLUMNS;
+        int columns = shape->in_features - i < COLUMNS ? shape->in_features - i : COLUMNS;
+        update_outputs(shape, next - o, transposed + i, dy + (size_t)o * LANES, sums);
+        for (int output = o; output < next; output++)
+            memcpy(dweight + output * row + i, sums[output - o], (size_t)columns * sizeof(float));
+    }
+}
+
+void TUNED(linear_backward_weight)(const struct linear_shape *shape, const float *x, const float *dy,
+                                   float *dweight, float *dbias, float *scratch, struct member member)
+{
+    transpose(shape, x, scratch, member);
+    team_barrier(member);
+    update_weights(shape, scratch, dy, dweight, member);
+    if (!dbias)
+        return;
+    long begin, end;
+    member_range(member, shape->out_features, &begin, &end);
+    for (long o = begin; o < end; o++) {
+        vec sum[VECTORS] = {{0}};
+        for (int b = 0; b < blocks_of(shape->images); b++)
+            for (int v = 0; v < VECTORS; v++)
+                sum[v] += vec_load(dy + ((size_t)b * shape->out_features + o) * LANES + v * VECTOR);
+        dbias[o] = vec_lane_sum(sum);
+    }
+}

@@ -1,0 +1,75 @@
+/* The register tile that convolutions and linear layers share: TILE_OUTPUTS outputs (channels or features) by
+ * the 16 lanes of one position, each a chain of fma over a box of taps (channel, row, column).
+ *
+ * Why this tile: on AVX2 it is 6 x 2 = 12 accumulators, 2 loads of x and 6 broadcasts of weights for 12 fma,
+ * which the load units carry in two thirds of the time of the fma units; a position is one column, so borders
+ * only shorten the box and need no other code. Rejected: tiles of several columns, which share weights but
+ * not the border's clipping. */
+#ifndef RUNNER_KERNEL_TUNED_TILE_H
+#define RUNNER_KERNEL_TUNED_TILE_H
+
+#include "kernel/simd.h"
+
+/* Tap (c, r, s) multiplies x[c * x_channel + r * x_row + s * x_column …+16) by the tile's weights, output k's
+ * at weight[c * w_channel + r * w_row + s * w_column + k * w_output]. Strides may be negative. */
+struct taps {
+    const float *weight;
+    int channels, rows, columns;
+    ptrdiff_t x_channel, x_row, x_column;
+    ptrdiff_t w_channel, w_row, w_column, w_output;
+};
+
+/* columns, x_column, w_column and w_output again as arguments, so that callers can make constants of them. */
+INLINE void tile_row(vec sum[][VECTORS], int outputs, const float *x, const float *weight, int columns,
+                     ptrdiff_t x_column, ptrdiff_t w_column, ptrdiff_t w_output)
+{
+    for (int s = 0; s < columns; s++, x += x_column, weight += w_column) {
+        vec lanes[VECTORS];
+        UNROLL
+        for (int v = 0; v < VECTORS; v++)
+            lanes[v] = vec_pinned(vec_load(x + v * VECTOR));
+        UNROLL
+        for (int k = 0; k < outputs; k++) {
+            vec factor = vec_repeated(weight + k * w_output);
+            UNROLL
+            for (int v = 0; v < VECTORS; v++)
+                sum[k][v] = vec_fma(lanes[v], factor, sum[k][v]);
+        }
+    }
+}
+
+INLINE void tile_run(const struct taps *taps, int outputs, ptrdiff_t w_output, const float *x,
+                     const float *bias, float *y, size_t y_output)
+{
+    vec sum[TILE_OUTPUTS][VECTORS];
+    UNROLL
+    for (int k = 0; k < outputs; k++)
+        UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        sum[k][v] = vec_all(bias ? bias[k] : 0.0f);
+    const float *x_channel = x, *w_channel = taps->weight;
+    for (int c = taps->channels; c > 0; c--, x_channel += taps->x_channel, w_channel += taps->w_channel) {
+        const float *x_row = x_channel, *w_row = w_channel;
+        for (int r = taps->rows; r > 0; r--, x_row += taps->x_row, w_row += taps->w_row)
+            tile_row(sum, outputs, x_row, w_row, taps->columns, taps->x_column, taps->w_column, w_output);
+    }
+    UNROLL
+    for (int k = 0; k < outputs; k++)
+        UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        vec_store(y + k * y_output + v * VECTOR, sum[k][v]);
+}
+
+/* Outputs are divided into tile_count tiles whose sizes differ by at most one: 16 channels are 6 + 5 + 5, not
+ * 6 + 6 + 4, whose last tile would have too few chains to hide the latency of an fma. */
+static inline int tile_count(int outputs)
+{
+    return (outputs + TILE_OUTPUTS - 1) / TILE_OUTPUTS;
+}
+
+static inline int tile_begin(int outputs, int tile)
+{
+    return (int)((long)outputs * tile / tile_count(outputs));
+}
+
+#endif
