@@ -1,0 +1,483 @@
+/* The walk over the layers, and the one arena that they live in.
+ *
+ * Design: values, not layers, own buffers. A value has an activation and, where a parameter lies before it, a
+ * gradient; a view (Flatten) or a layer that overwrites its input (Tanh behind Conv2d) shares the buffers of
+ * an earlier value, its `storage`. Which value shares, and which gradient is written first and which is added
+ * to it, is decided once in model_create; forward and backward then only follow the tables.
+ *
+ * Invariant: in the backward walk a value's gradient is complete before its producer's backward is called,
+ * since all its readers come later in topological order. Where several layers read a value, the last reader
+ * writes the gradient and the others add to it in the order of the walk, one addition each: one written
+ * order, whatever the team's size.
+ *
+ * Forward takes the layers at the images part by part (plan_parts): a convolution's output is read by the
+ * layer behind it while it is in the second-level cache. No image's values depend on the part that it is in.
+ *
+ * Rejected: a fixed chain of arrays (no residual addition), and a tape recorded while computing (an
+ * allocation in every step for a graph that never changes). */
+#include "nn/model_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Half more than a second-level cache of 1 MiB: what was read first may leave it before the part is done.
+ * Parts that fit with room to spare were no faster. */
+enum { PART_BYTES = 1536 * 1024, PART_WEIGHT_BYTES = 256 * 1024 };
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t buffer_size(const struct model *model, struct value_shape shape)
+{
+    return (size_t)blocks_of(model->batch_size) * value_features(shape) * LANES;
+}
+
+static int reader_count(const struct model *model, int value)
+{
+    int readers = 0;
+    for (int i = 0; i < model->layer_count; i++)
+        for (int k = 0; k < model->layers[i].plan->input_count; k++)
+            readers += value_of_input(&model->layers[i], k) == value;
+    return readers;
+}
+
+/* May layer i write its output over its input? Nobody else may need that input, neither another reader nor
+ * its producer. A producer that evaluation passes by must have written over its own input, so that what is
+ * overwritten then is the same array. */
+static bool overwrites_input(const struct model *model, int i)
+{
+    const struct layer *layer = &model->layers[i];
+    int input = value_of_input(layer, 0);
+    if (!layer->type->may_overwrite_input || input == 0)
+        return false;
+    const struct layer_type *producer = model->layers[input - 1].type;
+    bool shares = model->values[input].storage != input;
+    bool is_free = shares ? producer->may_overwrite_input : !producer->identity_in_evaluation;
+    return is_free && !producer->reads_output_in_backward && reader_count(model, input) == 1;
+}
+
+static bool has_parameters(const struct layer *layer)
+{
+    for (int t = 0; t < layer->tensor_count; t++)
+        if (layer->tensors[t].is_parameter)
+            return true;
+    return false;
+}
+
+static void plan_values(struct model *model, struct value_shape input)
+{
+    struct value *values = model->values;
+    values[0] = (struct value){.shape = input, .storage = 0};
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct layer *layer = &model->layers[i];
+        struct value *value = &values[i + 1];
+        bool shares = layer->type->is_view || overwrites_input(model, i);
+        *value = (struct value){.shape = layer->output, .storage = i + 1};
+        if (shares)
+            value->storage = values[value_of_input(layer, 0)].storage;
+        value->needs_gradient = has_parameters(layer);
+        for (int k = 0; k < layer->plan->input_count; k++) {
+            struct value *read = &values[values[value_of_input(layer, k)].storage];
+            read->needs_gradient |= layer->type->always_writes_dx;
+            value->needs_gradient |= values[value_of_input(layer, k)].needs_gradient || read->needs_gradient;
+        }
+        values[value->storage].needs_gradient |= value->needs_gradient;
+    }
+}
+
+static void plan_accumulation(struct model *model)
+{
+    for (int i = model->layer_count - 1; i >= 0; i--) {
+        const struct layer *layer = &model->layers[i];
+        for (int k = 0; k < layer->plan->input_count; k++) {
+            int storage = model->values[value_of_input(layer, k)].storage;
+            struct value *value = &model->values[storage];
+            if (storage == model->values[i + 1].storage)
+                continue; /* shares: what is there is its own output's gradient */
+            model->accumulates[i][k] = value->written;
+            if (value->written)
+                model->sum_size = larger(model->sum_size, buffer_size(model, value->shape));
+            value->written = true;
+        }
+    }
+}
+
+/* An activation in place that an AvgPool2d alone reads is left to the pool, where there is a kernel for both.
+ */
+static void plan_fusion(struct model *model)
+{
+    for (int i = 1; i < model->layer_count; i++) {
+        struct layer *pool = &model->layers[i];
+        int input = value_of_input(pool, 0);
+        struct layer *activation = input > 0 ? &model->layers[input - 1] : NULL;
+        if (!activation || !activation->type->reads_output_in_backward ||
+            !activation->type->may_overwrite_input || model->values[input].storage == input ||
+            reader_count(model, input) != 1 ||
+            !layer_pool_takes_activation(pool, model->kernels, model->batch_size))
+            continue;
+        pool->fused = activation;
+        activation->is_fused = true;
+    }
+}
+
+/* Where an activation is fused with the pool behind it, the layer before them may form its own output's
+ * gradient from the pool's, so that the largest gradients have no array: a convolution at the data, whose
+ * input needs no gradient, and batch norm, which computes both forward too. */
+static void plan_pooled_gradients(struct model *model)
+{
+    for (int i = 0; i < model->layer_count; i++) {
+        struct layer *pool = &model->layers[i];
+        if (!pool->fused)
+            continue;
+        int activated = value_of_input(pool, 0);
+        int own = value_of_input(pool->fused, 0);
+        struct layer *layer = &model->layers[own - 1];
+        bool is_norm = layer_batch_norm_takes_pool(layer, model->kernels, model->batch_size);
+        bool is_first_conv = layer_conv2d_takes_pool(layer, model->kernels, model->batch_size) &&
+                             !model->values[model->values[value_of_input(layer, 0)].storage].needs_gradient;
+        if (model->values[activated].storage != own || (!is_norm && !is_first_conv))
+            continue;
+        layer->pool = pool;
+        pool->leaves_forward = is_norm;
+        pool->leaves_backward = true;
+        model->values[own].is_formed = true;
+    }
+}
+
+static void plan_parameters(struct model *model)
+{
+    for (int i = 0; i < model->layer_count; i++) {
+        struct layer *layer = &model->layers[i];
+        for (int t = 0; t < layer->tensor_count; t++) {
+            size_t *total = layer->tensors[t].is_parameter ? &model->parameter_size : &model->statistic_size;
+            layer->size[t] = layer->type->tensor_size ? layer->type->tensor_size(layer, model->kernels, t)
+                                                      : layer_tensor_count(&layer->tensors[t]);
+            layer->offset[t] = *total;
+            *total += (layer->size[t] + LANES - 1) / LANES * LANES; /* each starts on a cache line */
+        }
+        if (layer->type->scratch)
+            layer->scratch = layer->type->scratch(layer, model->kernels, model->batch_size);
+        model->scratch_size = larger(model->scratch_size, layer->scratch);
+    }
+    for (int i = 0; i < model->layer_count; i++)
+        for (int t = 0; t < model->layers[i].tensor_count; t++)
+            if (!model->layers[i].tensors[t].is_parameter)
+                model->layers[i].offset[t] += model->parameter_size;
+}
+
+/* May forward take this layer for a part of the batch? Where the output has no area, or weights are packed
+ * anew for every part that weigh as much as the part, nothing is gained. */
+static bool goes_in_parts(const struct layer *layer, bool training)
+{
+    size_t weights = 0;
+    for (int t = 0; t < layer->tensor_count; t++)
+        weights += layer->size[t] * sizeof(real);
+    bool has_area = layer->output.height * layer->output.width > 1;
+    return has_area && weights <= PART_WEIGHT_BYTES &&
+           layer->type->parts >= (training ? PARTS_ALWAYS : PARTS_IN_EVALUATION);
+}
+
+/* The layers at the images have the largest activations. A part of them is as many blocks as PART_BYTES
+ * hold of a layer's input and output, and goes through all these layers before the next part does. */
+static void plan_parts(struct model *model)
+{
+    size_t most = 1;
+    for (int training = 0; training < 2; training++) {
+        int early = 0;
+        while (early < model->layer_count && goes_in_parts(&model->layers[early], training))
+            early++;
+        model->early_layers[training] = early > 1 ? early : 0;
+        for (int i = 0; i < early; i++) {
+            size_t values = value_features(model->layers[i].output);
+            for (int k = 0; k < model->layers[i].plan->input_count; k++)
+                values += value_features(model->layers[i].inputs[k]);
+            most = larger(most, values * LANES * sizeof(real));
+        }
+    }
+    model->part_blocks = (int)(PART_BYTES / most) > 1 ? (int)(PART_BYTES / most) : 1;
+}
+
+/* Called twice: measuring, then handing out. */
+static void lay_out(struct model *model, struct arena *arena)
+{
+    model->parameters = arena_take(arena, model_state_size(model), sizeof(real));
+    model->gradients = arena_take(arena, model->parameter_size, sizeof(real));
+    for (int s = 0; s < 2; s++)
+        model->scratch[s] = arena_take(arena, model->scratch_size, sizeof(real));
+    for (int k = 0; k < LAYER_INPUTS; k++)
+        model->sum[k] = arena_take(arena, model->sum_size, sizeof(real));
+    for (int v = 0; v <= model->layer_count; v++) {
+        struct value *value = &model->values[v];
+        if (value->storage != v)
+            continue;
+        value->y = arena_take(arena, buffer_size(model, value->shape), sizeof(real));
+        if (value->needs_gradient && !value->is_formed)
+            value->gradient = arena_take(arena, buffer_size(model, value->shape), sizeof(real));
+    }
+    for (int i = 0; i < model->layer_count; i++) {
+        struct layer *layer = &model->layers[i];
+        if (layer->type->kept_bytes)
+            layer->kept = arena_take(arena, layer->type->kept_bytes(layer, model->batch_size), 1);
+        for (int t = 0; t < layer->tensor_count && !arena_is_measuring(arena); t++) {
+            bool is_parameter = layer->tensors[t].is_parameter;
+            layer->value[t] = model->parameters + layer->offset[t];
+            layer->gradient[t] = is_parameter ? model->gradients + layer->offset[t] : NULL;
+        }
+    }
+}
+
+static enum status check_output(const struct model_plan *plan, const struct layer *last, struct error *error)
+{
+    char text[VALUE_SHAPE_TEXT];
+    if (last->output.flat)
+        return STATUS_OK;
+    return error_set_at(
+        error, last->plan->origin, STATUS_CONFIG,
+        "the last layer of '%s' must give a flat vector of class scores, but '%s' gives %s; add Flatten "
+        "and Linear behind it",
+        plan->name, last->plan->name, value_shape_text(last->output, text));
+}
+
+static enum status allocate(struct model *model, struct error *error)
+{
+    struct arena measure;
+    arena_init_measure(&measure);
+    lay_out(model, &measure);
+    enum status status = arena_init_memory(&model->arena, measure.used, error);
+    if (status == STATUS_OK)
+        lay_out(model, &model->arena);
+    return status;
+}
+
+enum status model_create(const struct model_plan *plan, struct value_shape input, int batch_size,
+                         uint64_t seed, const struct kernels *kernels, struct model **model,
+                         struct error *error)
+{
+    assert(batch_size > 0);
+    size_t layers = (size_t)plan->layer_count;
+    enum status status = STATUS_MEMORY;
+    struct model *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_set(error, STATUS_MEMORY, "no memory for the model '%s'", plan->name);
+    made->kernels = kernels;
+    made->batch_size = batch_size;
+    made->layer_count = plan->layer_count;
+    made->layers = calloc(layers + 1, sizeof *made->layers);
+    made->values = calloc(layers + 1, sizeof *made->values);
+    made->accumulates = calloc(layers + 1, sizeof *made->accumulates);
+    if (!made->layers || !made->values || !made->accumulates) {
+        error_set(error, STATUS_MEMORY, "no memory for the %d layers of '%s'", plan->layer_count, plan->name);
+        goto cleanup;
+    }
+    status = layers_infer(plan, input, made->layers, error);
+    if (status == STATUS_OK)
+        status = check_output(plan, &made->layers[layers - 1], error);
+    if (status != STATUS_OK)
+        goto cleanup;
+    plan_values(made, input);
+    plan_accumulation(made);
+    plan_fusion(made);
+    plan_pooled_gradients(made);
+    plan_parameters(made);
+    plan_parts(made);
+    status = allocate(made, error);
+    if (status != STATUS_OK)
+        goto cleanup;
+    model_initialise(made, seed);
+    *model = made;
+    return STATUS_OK;
+cleanup:
+    model_destroy(made);
+    return status;
+}
+
+void model_destroy(struct model *model)
+{
+    if (!model)
+        return;
+    arena_release(&model->arena);
+    free(model->accumulates);
+    free(model->values);
+    free(model->layers);
+    free(model);
+}
+
+int model_classes(const struct model *model)
+{
+    return model->values[model->layer_count].shape.channels;
+}
+
+size_t model_memory(const struct model *model)
+{
+    return model->arena.size;
+}
+
+uint64_t model_parameter_count(const struct model *model)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < model->layer_count; i++)
+        for (int t = 0; t < model->layers[i].tensor_count; t++)
+            if (model->layers[i].tensors[t].is_parameter)
+                count += layer_tensor_count(&model->layers[i].tensors[t]);
+    return count;
+}
+
+uint64_t model_multiply_adds(const struct model *model)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < model->layer_count; i++)
+        if (model->layers[i].type->multiply_adds)
+            count += model->layers[i].type->multiply_adds(&model->layers[i]);
+    return count;
+}
+
+size_t model_parameter_size(const struct model *model)
+{
+    return model->parameter_size;
+}
+
+size_t model_state_size(const struct model *model)
+{
+    return model->parameter_size + model->statistic_size;
+}
+
+real *model_parameters(struct model *model)
+{
+    return model->parameters;
+}
+
+real *model_gradients(struct model *model)
+{
+    return model->gradients;
+}
+
+real *model_input(struct model *model)
+{
+    return model->values[0].y;
+}
+
+/* Where the value can be read: an identity in evaluation is its input. */
+static real *readable(const struct model *model, int value, bool training)
+{
+    while (value > 0) {
+        const struct layer *layer = &model->layers[value - 1];
+        bool passes = layer->type->is_view || (layer->type->identity_in_evaluation && !training);
+        if (!passes)
+            break;
+        value = value_of_input(layer, 0);
+    }
+    return model->values[model->values[value].storage].y;
+}
+
+static real *gradient_of(const struct model *model, int value)
+{
+    return model->values[model->values[value].storage].gradient;
+}
+
+/* The output of the pool that this layer computes too; never a view, so its own storage. */
+static int pool_value(const struct model *model, const struct layer *layer)
+{
+    return (int)(layer->pool - model->layers) + 1;
+}
+
+/* Elements of a value before the block. */
+static size_t elements_before(const struct model *model, int value, int block)
+{
+    return (size_t)block * value_features(model->values[value].shape) * LANES;
+}
+
+/* Layers begin … end-1, for the step's images, which begin at first_block of the batch. */
+static void forward_layers(struct model *model, int begin, int end, const struct model_step *step,
+                           int first_block, bool training, struct member member)
+{
+    for (int i = begin; i < end; i++) {
+        const struct layer *layer = &model->layers[i];
+        if (layer->type->is_view || layer->is_fused || layer->leaves_forward ||
+            (layer->type->identity_in_evaluation && !training))
+            continue;
+        struct layer_call call = {.kernels = model->kernels,
+                                  .step = step,
+                                  .first_block = first_block,
+                                  .training = training,
+                                  .y = model->values[model->values[i + 1].storage].y +
+                                       elements_before(model, i + 1, first_block),
+                                  .scratch = {model->scratch[0], model->scratch[1]},
+                                  .member = member};
+        if (layer->pool) {
+            int pooled = pool_value(model, layer);
+            call.pooled = model->values[pooled].y + elements_before(model, pooled, first_block);
+        }
+        for (int k = 0; k < layer->plan->input_count; k++) {
+            int input = value_of_input(layer, k);
+            call.x[k] = readable(model, input, training) + elements_before(model, input, first_block);
+        }
+        layer->type->forward(layer, &call);
+        team_barrier(member);
+    }
+}
+
+const real *model_forward(struct model *model, const struct model_step *step, bool training,
+                          struct member member)
+{
+    assert(step->images > 0 && step->images <= model->batch_size);
+    int early = model->early_layers[training], images = model->part_blocks * member.size * LANES;
+    for (int first = 0; early > 0 && first < step->images; first += images) {
+        struct model_step part = *step;
+        part.images = step->images - first < images ? step->images - first : images;
+        forward_layers(model, 0, early, &part, first / LANES, training, member);
+    }
+    forward_layers(model, early, model->layer_count, step, 0, training, member);
+    return readable(model, model->layer_count, training);
+}
+
+real *model_output_gradient(struct model *model)
+{
+    return gradient_of(model, model->layer_count);
+}
+
+/* The value's gradient += sum, in the part of this member. */
+static void add_gradient(const struct model *model, int value, const real *sum, int images,
+                         struct member member)
+{
+    real *gradient = gradient_of(model, value);
+    size_t count = (size_t)blocks_of(images) * value_features(model->values[value].shape) * LANES;
+    model->kernels->add(count, gradient, sum, gradient, member);
+}
+
+void model_backward(struct model *model, const struct model_step *step, struct member member)
+{
+    for (int i = model->layer_count - 1; i >= 0; i--) {
+        const struct layer *layer = &model->layers[i];
+        if (layer->type->is_view || layer->is_fused || layer->leaves_backward ||
+            !model->values[i + 1].needs_gradient)
+            continue;
+        struct layer_call call = {.kernels = model->kernels,
+                                  .step = step,
+                                  .training = true,
+                                  .y = model->values[model->values[i + 1].storage].y,
+                                  .dy = gradient_of(model, i + 1),
+                                  .pooled_dy =
+                                      layer->pool ? gradient_of(model, pool_value(model, layer)) : NULL,
+                                  .scratch = {model->scratch[0], model->scratch[1]},
+                                  .member = member};
+        bool adds = false;
+        for (int k = 0; k < layer->plan->input_count; k++) {
+            int input = value_of_input(layer, k);
+            call.x[k] = readable(model, input, true);
+            call.dx[k] = gradient_of(model, input);
+            if (call.dx[k] && model->accumulates[i][k]) {
+                call.dx[k] = model->sum[k];
+                adds = true;
+            }
+        }
+        layer->type->backward(layer, &call);
+        team_barrier(member);
+        for (int k = 0; adds && k < layer->plan->input_count; k++)
+            if (call.dx[k] && call.dx[k] == model->sum[k])
+                add_gradient(model, value_of_input(layer, k), model->sum[k], step->images, member);
+        if (adds)
+            team_barrier(member);
+    }
+}

@@ -1,0 +1,46 @@
+/* The inside of struct model, shared by the files of src/nn that build it, walk it and name its tensors. */
+#ifndef RUNNER_NN_MODEL_PRIVATE_H
+#define RUNNER_NN_MODEL_PRIVATE_H
+
+#include "nn/layer.h"
+
+/* What flows between layers: value 0 is the model's input, value i + 1 the output of layer i. */
+struct value {
+    struct value_shape shape;
+    int storage; /* the value whose buffers hold this one: itself, or an earlier one (views, overwritten
+                    inputs) */
+    bool needs_gradient; /* a parameter lies before it, or its reader cannot do without */
+    bool is_formed;      /* its gradient exists in pieces only, inside its producer's backward */
+    bool written;        /* while planning: a later layer writes its gradient */
+    real *y, *gradient;  /* of a value that is its own storage */
+};
+
+struct model {
+    const struct kernels *kernels;
+    int batch_size, layer_count;
+    struct layer *layers;              /* [layer_count] */
+    struct value *values;              /* [layer_count + 1] */
+    bool (*accumulates)[LAYER_INPUTS]; /* backward adds to the input's gradient, which a later layer has
+                                          written */
+    int early_layers[2]; /* forward takes the first so many layers part by part: evaluation, training */
+    int part_blocks;     /* blocks of a part, for each member of the team */
+    size_t parameter_size, statistic_size, scratch_size, sum_size;
+    real *parameters, *gradients; /* the statistics lie behind the parameters */
+    real *scratch[2];
+    real *sum[LAYER_INPUTS]; /* gradients on their way into others */
+    struct arena arena;
+};
+
+static inline int value_of_input(const struct layer *layer, int which)
+{
+    return layer->plan->inputs[which] + 1; /* LAYER_INPUT_DATA is -1 */
+}
+
+/* Fills layers[plan->layer_count]: type, shapes, ordinals and tensors. (model_shapes.c) */
+enum status layers_infer(const struct model_plan *plan, struct value_shape input, struct layer *layers,
+                         struct error *error);
+
+/* Draws every parameter's initial value and sets the statistics. (model_tensors.c) */
+void model_initialise(struct model *model, uint64_t seed);
+
+#endif
