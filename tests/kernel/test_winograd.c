@@ -1,0 +1,196 @@
+/* Winograd's convolution: every table has the bits of the specification by any team, and it is a convolution:
+ * off from sums in double by no more than a few times what the direct form is. */
+#include "kernel_teams.h"
+
+struct arguments {
+    const struct conv2d_shape *shape;
+    const float *x, *dy, *weight, *bias;
+    float *y, *dx, *dweight, *dbias, *scratch;
+};
+
+static void run_winograd(const struct kernels *kernels, void *argument, struct member member)
+{
+    struct arguments *a = argument;
+    kernels->winograd_forward(a->shape, a->x, a->weight, a->bias, a->y, a->scratch, member);
+    team_barrier(member);
+    kernels->winograd_backward(a->shape, a->x, a->dy, a->weight, a->dx, a->dweight, a->dbias, a->scratch,
+                               member);
+}
+
+static void compare(const struct conv2d_shape *shape, bool with_bias, bool with_dx)
+{
+    const struct kernels *tables[2] = {kernel_reference(), tested};
+    size_t lanes = (size_t)blocks_of(shape->images) * LANES, weights = tested->conv2d_weight_size(shape);
+    size_t inputs = conv_inputs(shape) * lanes, outputs = conv_outputs(shape) * lanes;
+    size_t channels = (size_t)shape->out_channels;
+    float *x = make_values(inputs, 1), *dy = make_values(outputs, 2), *weight = make_values(weights, 3);
+    float *bias = make_values(channels, 4);
+    struct arguments a[2];
+    clear_empty_lanes(dy, shape->images, conv_outputs(shape));
+    assert_true(tested->winograd_applies(shape));
+    for (int t = 0; t < 2; t++) {
+        a[t] = (struct arguments){.shape = shape, .x = x, .dy = dy, .weight = weight};
+        a[t].y = make_unset(outputs), a[t].dweight = make_unset(weights);
+        a[t].scratch = make_unset(tables[t]->winograd_scratch(shape));
+        a[t].dx = with_dx ? make_unset(inputs) : NULL;
+        a[t].bias = with_bias ? bias : NULL, a[t].dbias = with_bias ? make_unset(channels) : NULL;
+        run(run_winograd, tables[t], &a[t]);
+    }
+    assert_same_bits("winograd_forward", a[0].y, a[1].y, outputs * sizeof(float));
+    assert_same_bits("winograd_backward's filters", a[0].dweight, a[1].dweight, weights * sizeof(float));
+    if (with_dx)
+        assert_same_bits("winograd_backward's input", a[0].dx, a[1].dx, inputs * sizeof(float));
+    if (with_bias)
+        assert_same_bits("winograd_backward's biases", a[0].dbias, a[1].dbias, channels * sizeof(float));
+    for (int t = 0; t < 2; t++)
+        free(a[t].y), free(a[t].dx), free(a[t].dweight), free(a[t].dbias), free(a[t].scratch);
+    free(x), free(dy), free(weight), free(bias);
+}
+
+/* Whole tiles, short ones, tiles beyond the row, rows of one tile, borders wider than the filter, both sizes
+ * of filter in either direction. */
+static void shapes(void)
+{
+    const struct conv2d_shape cases[] = {
+        conv_case(17, 6, 14, 14, 16, 5, 5, 1, 0), conv_case(5, 4, 9, 12, 5, 3, 3, 1, 1),
+        conv_case(16, 13, 3, 3, 4, 3, 3, 1, 0),   conv_case(2, 4, 6, 11, 7, 5, 3, 1, 2),
+        conv_case(1, 5, 7, 13, 25, 3, 5, 1, 1),   conv_case(20, 7, 5, 5, 4, 5, 5, 1, 2),
+        conv_case(3, 4, 2, 2, 4, 3, 3, 1, 4),     conv_case(1, 24, 12, 7, 22, 3, 3, 1, 1),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        compare(&cases[i], i % 3 != 1, i % 4 != 3);
+    struct conv2d_shape same = conv_case(4, 4, 8, 7, 6, 3, 5, 1, 0); /* padding that differs by side */
+    same.padding_height = 0, same.out_height = 7, same.padding_width = 3, same.out_width = 8;
+    compare(&same, true, true);
+}
+
+static void tables_have_the_bits_of_the_specification(void **state)
+{
+    (void)state;
+    for_all_tables(shapes);
+}
+
+static void it_applies_by_the_shape_alone(void **state)
+{
+    (void)state;
+    const struct kernels *kernels = kernel_reference();
+    struct conv2d_shape shape = conv_case(16, 6, 14, 14, 16, 5, 5, 1, 0);
+    assert_true(kernels->winograd_applies(&shape));
+    struct conv2d_shape no[] = {shape, shape, shape, shape, shape, shape};
+    no[0].stride_height = 2, no[1].stride_width = 2, no[2].in_channels = 3, no[3].out_channels = 3;
+    no[4].kernel_width = 4, no[5].kernel_height = 7;
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_false(kernels->winograd_applies(&no[i]));
+}
+
+/* A pass of a convolution as float and as the exact sum. */
+struct pass {
+    const char *name;
+    size_t count;
+    double *exact;
+    float *direct, *winograd;
+};
+
+static struct pass make_pass(const char *name, size_t count)
+{
+    return (struct pass){name, count, calloc(count, sizeof(double)), make_unset(count), make_unset(count)};
+}
+
+/* Results and gradients by the definition, in double, for padding 0 to kernel - 1 at stride 1. */
+static void sum_exactly(const struct conv2d_shape *shape, const float *x, const float *dy,
+                        const float *weight, struct pass pass[3])
+{
+    size_t in_plane = (size_t)shape->in_height * shape->in_width,
+           out_plane = (size_t)shape->out_height * shape->out_width;
+    for (int n = 0; n < shape->images; n++)
+        for (int o = 0; o < shape->out_channels; o++)
+            for (int i = 0; i < shape->in_channels; i++)
+                for (int tap = 0; tap < shape->kernel_height * shape->kernel_width; tap++)
+                    for (int place = 0; place < (int)out_plane; place++) {
+                        int h = place / shape->out_width + tap / shape->kernel_width - shape->padding_height;
+                        int w = place % shape->out_width + tap % shape->kernel_width - shape->padding_width;
+                        if (h < 0 || h >= shape->in_height || w < 0 || w >= shape->in_width)
+                            continue;
+                        int block = n / LANES, lane = n % LANES;
+                        size_t to =
+                            (((size_t)block * shape->out_channels + o) * out_plane + place) * LANES + lane;
+                        size_t from =
+                            (((size_t)block * shape->in_channels + i) * in_plane + h * shape->in_width + w) *
+                                LANES +
+                            lane;
+                        size_t filter = ((size_t)o * shape->in_channels + i) * shape->kernel_height *
+                                            shape->kernel_width +
+                                        tap;
+                        pass[0].exact[to] += (double)x[from] * weight[filter];
+                        pass[1].exact[from] += (double)dy[to] * weight[filter];
+                        pass[2].exact[filter] += (double)dy[to] * x[from];
+                    }
+}
+
+struct rounding {
+    double worst, rms; /* relative to the exact values' rms */
+};
+
+static struct rounding rounding_of(const struct pass *pass, const float *values)
+{
+    double squares = 0, errors = 0, worst = 0;
+    for (size_t i = 0; i < pass->count; i++) {
+        double error = fabs(values[i] - pass->exact[i]);
+        squares += pass->exact[i] * pass->exact[i], errors += error * error;
+        worst = error > worst ? error : worst;
+    }
+    double size = sqrt(squares / (double)pass->count);
+    return (struct rounding){worst / size, sqrt(errors / (double)pass->count) / size};
+}
+
+static void compare_rounding(const char *name, const struct conv2d_shape *shape)
+{
+    const struct kernels *kernels = kernel_select(NULL);
+    struct member alone = member_alone();
+    size_t lanes = (size_t)blocks_of(shape->images) * LANES, weights = kernels->conv2d_weight_size(shape);
+    size_t inputs = conv_inputs(shape) * lanes, outputs = conv_outputs(shape) * lanes;
+    float *x = make_values(inputs, 1), *dy = make_values(outputs, 2), *weight = make_values(weights, 3);
+    size_t direct = kernels->conv2d_scratch(shape), winograd = kernels->winograd_scratch(shape);
+    float *scratch = make_unset(direct > winograd ? direct : winograd);
+    struct pass pass[3] = {make_pass("results", outputs), make_pass("gradient of the input", inputs),
+                           make_pass("gradient of the filters", weights)};
+    sum_exactly(shape, x, dy, weight, pass);
+    kernels->conv2d_forward(shape, x, weight, NULL, pass[0].direct, scratch, alone);
+    kernels->conv2d_backward_input(shape, dy, weight, pass[1].direct, scratch, alone);
+    kernels->conv2d_backward_weight(shape, x, dy, pass[2].direct, NULL, scratch, alone);
+    kernels->winograd_forward(shape, x, weight, NULL, pass[0].winograd, scratch, alone);
+    kernels->winograd_backward(shape, x, dy, weight, pass[1].winograd, pass[2].winograd, NULL, scratch,
+                               alone);
+    for (int k = 0; k < 3; k++) {
+        struct rounding a = rounding_of(&pass[k], pass[k].direct),
+                        b = rounding_of(&pass[k], pass[k].winograd);
+        print_message(
+            "%-22s %-24s direct max %.1e rms %.1e   winograd max %.1e rms %.1e   %.1f times the rms\n", name,
+            pass[k].name, a.worst, a.rms, b.worst, b.rms, b.rms / a.rms);
+        assert_true(b.rms < 6 * a.rms && b.rms < 3e-6 && b.worst < 3e-5);
+        free(pass[k].exact), free(pass[k].direct), free(pass[k].winograd);
+    }
+    free(x), free(dy), free(weight), free(scratch);
+}
+
+/* Inputs, weights and gradients uniform in [-1, 1). */
+static void its_rounding_is_a_few_times_the_direct_form_s(void **state)
+{
+    (void)state;
+    struct conv2d_shape lenet5 = conv_case(64, 6, 14, 14, 16, 5, 5, 1, 0);
+    struct conv2d_shape small = conv_case(16, 32, 32, 32, 32, 3, 3, 1, 1);
+    struct conv2d_shape large = conv_case(16, 64, 16, 16, 64, 3, 3, 1, 1);
+    compare_rounding("LeNet-5's second", &lenet5);
+    compare_rounding("32x32x32 to 32, 3x3", &small);
+    compare_rounding("64x16x16 to 64, 3x3", &large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_have_the_bits_of_the_specification),
+        cmocka_unit_test(it_applies_by_the_shape_alone),
+        cmocka_unit_test(its_rounding_is_a_few_times_the_direct_form_s),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
