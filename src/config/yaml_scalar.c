@@ -138,16 +138,44 @@ bool yaml_to_real(const char *text, double *value)
     return is_decimal(text) && text_to_double(start, value);
 }
 
+/* The length of the sequence at `bytes` and its code point where that is below 0x10000, else 1 and the byte.
+ * The terminating zero ends every sequence. */
+static size_t decode(const unsigned char *bytes, unsigned *code_point)
+{
+    *code_point = *bytes;
+    if ((bytes[0] & 0xe0) == 0xc0 && (bytes[1] & 0xc0) == 0x80) {
+        *code_point = (bytes[0] & 0x1fU) << 6 | (bytes[1] & 0x3fU);
+        return 2;
+    }
+    if ((bytes[0] & 0xf0) == 0xe0 && (bytes[1] & 0xc0) == 0x80 && (bytes[2] & 0xc0) == 0x80) {
+        *code_point = (bytes[0] & 0x0fU) << 12 | (bytes[1] & 0x3fU) << 6 | (bytes[2] & 0x3fU);
+        return 3;
+    }
+    return 1;
+}
+
+/* What YAML's c-printable leaves out, what it takes for a line break, and the byte order mark. */
+static bool needs_escape(unsigned code_point, size_t length)
+{
+    if (length == 1)
+        return code_point < 0x20 || code_point == 0x7f;
+    return code_point < 0xa0 || code_point == 0x2028 || code_point == 0x2029 || code_point == 0xfeff ||
+           code_point >= 0xfffe;
+}
+
 void yaml_write_quoted(const char *text, struct text *out)
 {
+    size_t length;
     text_append(out, "\"");
-    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte += length) {
+        unsigned code_point;
+        length = decode(byte, &code_point);
         if (*byte == '"' || *byte == '\\')
             text_format(out, "\\%c", *byte);
-        else if (*byte < 0x20 || *byte == 0x7f)
-            text_format(out, "\\u%04x", *byte);
+        else if (needs_escape(code_point, length))
+            text_format(out, "\\u%04x", code_point);
         else
-            text_append_bytes(out, byte, 1);
+            text_append_bytes(out, byte, length);
     }
     text_append(out, "\"");
 }

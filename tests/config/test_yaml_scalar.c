@@ -1,6 +1,7 @@
 /* Scalars by YAML 1.2's core schema: the examples of its section 10.3, what YAML 1.1 would have made of
  * others, and the ends of the ranges. */
 #include "config/yaml_scalar.h"
+#include "config/yaml_tree.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -75,6 +76,48 @@ static void quoted_text_reads_back(void **state)
     text_release(&text);
 }
 
+struct reading {
+    struct pool *pool;
+    const struct text *text;
+    struct diagnostics *diagnostics;
+    struct node *root;
+};
+
+static void parse(void *argument)
+{
+    struct reading *reading = argument;
+    reading->root = yaml_parse(reading->pool, "text", reading->text->bytes, reading->text->length,
+                               (struct origin){"text", 1, 1}, reading->diagnostics);
+}
+
+/* Every character of the basic plane between two letters, through libyaml. */
+static void every_character_reads_back(void **state)
+{
+    (void)state;
+    for (unsigned code = 1; code <= 0xffff; code++) {
+        char bytes[8] = {'a'}, *end = bytes + 1;
+        if (code >= 0xd800 && code <= 0xdfff) /* no characters */
+            continue;
+        if (code >= 0x800)
+            *end++ = (char)(0xe0 | code >> 12);
+        if (code >= 0x80)
+            *end++ = (char)(code >= 0x800 ? 0x80 | (code >> 6 & 0x3f) : 0xc0 | code >> 6);
+        *end++ = (char)(code >= 0x80 ? 0x80 | (code & 0x3f) : code);
+        *end = 'b';
+        struct text text = {0};
+        struct diagnostics diagnostics;
+        struct pool *pool = pool_create(0);
+        struct reading reading = {pool, &text, &diagnostics, NULL};
+        diagnostics_init(&diagnostics);
+        yaml_write_quoted(bytes, &text);
+        assert_true(pool_run(pool, parse, &reading));
+        if (!reading.root || strcmp(reading.root->text, bytes) != 0)
+            fail_msg("U+%04X as %s does not read back", code, text.bytes);
+        pool_destroy(pool);
+        text_release(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +125,7 @@ int main(void)
         cmocka_unit_test(integers_fill_their_range_and_no_more),
         cmocka_unit_test(reals_are_read_as_c_reads_them),
         cmocka_unit_test(quoted_text_reads_back),
+        cmocka_unit_test(every_character_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
