@@ -76,7 +76,7 @@ END
   rm -f "$results" "$results.log"
 }
 
-# The fuzzers of configurations, so many seconds each.
+# The fuzzers of configurations, so many seconds each, or `same`: the inputs of one seed.
 fuzz() {
   cmake --preset fuzz && cmake --build --preset fuzz -j "$jobs" --target fuzz_yaml fuzz_grid fuzz_expression && tests/fuzz/run.sh "$1"
 }
@@ -97,7 +97,7 @@ stage "clang-tidy" tools/check_tidy.sh build/clang "$jobs" "$([ $long = ON ] && 
 run_tests "all tests, GCC's build" release
 stage "build with AddressSanitizer and UBSan" build asan
 run_tests "unit tests under AddressSanitizer and UBSan" asan -L unit
-stage "fuzzers of configurations" fuzz "$([ $long = ON ] && echo 1200 || echo 10)"
+stage "fuzzers of configurations" fuzz "$([ $long = ON ] && echo 1200 || echo same)"
 stage "build with ThreadSanitizer" build tsan
 run_tests "tests of threads under ThreadSanitizer" tsan -L unit -R 'team|scheduler'
 run_tests "grids and seeded races under ThreadSanitizer" tsan -R races
