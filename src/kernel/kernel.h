@@ -108,6 +108,12 @@ struct augmented_image {
     int erase_y0, erase_y1, erase_x0, erase_x1;
 };
 
+/* Which part of a batch a call is given, where one batch may come in several calls, blocks in order. */
+struct batch_part {
+    bool first, last;
+};
+#define WHOLE_BATCH ((struct batch_part){true, true})
+
 struct loss_part {
     double loss;      /* sum over the block's images, in lane order */
     uint32_t correct; /* images whose first largest logit is the label's */
@@ -155,13 +161,17 @@ struct kernels {
 
     /* bias and dbias may be NULL. Weight gradients are in w's order, where padding is not written; dbias[o]
      * sums dy. The convolution and linear functions contain barriers of their own where the team shares
-     * scratch; two calls that may overlap in time need two areas of it. */
+     * scratch; two calls that may overlap in time need two areas of it. backward_weight may be called for a
+     * part of the batch after the other, with one scratch that nobody else writes between the calls and one
+     * size of the team: the sums go on where they rest there, and the gradients are written with the last
+     * part, the same bits as in one call. */
     void (*conv2d_forward)(const struct conv2d_shape *shape, const real *x, const real *weight,
                            const real *bias, real *y, real *scratch, struct member member);
     void (*conv2d_backward_input)(const struct conv2d_shape *shape, const real *dy, const real *weight,
                                   real *dx, real *scratch, struct member member);
     void (*conv2d_backward_weight)(const struct conv2d_shape *shape, const real *x, const real *dy,
-                                   real *dweight, real *dbias, real *scratch, struct member member);
+                                   real *dweight, real *dbias, real *scratch, struct batch_part part,
+                                   struct member member);
 
     /* The weights' gradient of a convolution whose output only an activation reads in place, and that only a
      * 2x2 average pool at stride 2: dy = activation'(activated) * (the pool's gradient pooled_dy), formed in
@@ -170,7 +180,8 @@ struct kernels {
     bool (*conv2d_pooled_applies)(const struct conv2d_shape *shape);
     void (*conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum activation activation,
                                           const real *x, const real *activated, const real *pooled_dy,
-                                          real *dweight, real *dbias, real *scratch, struct member member);
+                                          real *dweight, real *dbias, real *scratch, struct batch_part part,
+                                          struct member member);
 
     /* The same convolution with about half the products, and other roundings (winograd.h). Where `applies` is
      * true for the shape, which depends on nothing else, the same bits from every table. The gradients are

@@ -15,7 +15,8 @@ void REFERENCE(conv2d_forward)(const struct conv2d_shape *shape, const real *x, 
 void REFERENCE(conv2d_backward_input)(const struct conv2d_shape *shape, const real *dy, const real *weight,
                                       real *dx, real *scratch, struct member member);
 void REFERENCE(conv2d_backward_weight)(const struct conv2d_shape *shape, const real *x, const real *dy,
-                                       real *dweight, real *dbias, real *scratch, struct member member);
+                                       real *dweight, real *dbias, real *scratch, struct batch_part part,
+                                       struct member member);
 bool REFERENCE(conv2d_pooled_applies)(const struct conv2d_shape *shape);
 
 real REFERENCE(bias_gradient)(const real *dy, int blocks, int outputs, int positions, int o);

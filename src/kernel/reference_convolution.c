@@ -24,10 +24,10 @@ size_t REFERENCE(conv2d_weight_index)(const struct conv2d_shape *shape, int o, i
     return (((size_t)o * shape->in_channels + i) * shape->kernel_height + r) * shape->kernel_width + s;
 }
 
+/* The sums of filters and, behind them, of biases, where they rest between the parts of a batch. */
 size_t REFERENCE(conv2d_scratch)(const struct conv2d_shape *shape)
 {
-    (void)shape;
-    return 0;
+    return (REFERENCE(conv2d_weight_size)(shape) + (size_t)shape->out_channels) * LANES;
 }
 
 /* The 16 lanes at (channel, row, column) of a block. */
@@ -116,10 +116,9 @@ void REFERENCE(conv2d_backward_input)(const struct conv2d_shape *shape, const re
                 }
 }
 
-static real filter_gradient(const struct conv2d_shape *shape, const real *x, const real *dy, int o, int i,
-                            int r, int s)
+static void filter_gradient(const struct conv2d_shape *shape, const real *x, const real *dy, int o, int i,
+                            int r, int s, real sum[LANES])
 {
-    real sum[LANES] = {0};
     for (int b = 0; b < blocks_of(shape->images); b++)
         for (int p = 0; p < shape->out_height; p++)
             for (int q = 0; q < shape->out_width; q++) {
@@ -132,37 +131,57 @@ static real filter_gradient(const struct conv2d_shape *shape, const real *x, con
                 for (int lane = 0; lane < LANES; lane++)
                     sum[lane] = real_fma(dy_lanes[lane], x_lanes[lane], sum[lane]);
             }
-    return kernel_lane_sum(sum);
 }
 
-/* sum over lanes of the sums over (block, position) of dy[block][o][position]. */
-real REFERENCE(bias_gradient)(const real *dy, int blocks, int outputs, int positions, int o)
+static void add_planes(const real *dy, int blocks, int outputs, int positions, int o, real sum[LANES])
 {
-    real sum[LANES] = {0};
     for (int b = 0; b < blocks; b++)
         for (int position = 0; position < positions; position++) {
             const real *lanes = dy + at(outputs, 1, positions, b, o, 0, position);
             for (int lane = 0; lane < LANES; lane++)
                 sum[lane] += lanes[lane];
         }
+}
+
+/* sum over lanes of the sums over (block, position) of dy[block][o][position]. */
+real REFERENCE(bias_gradient)(const real *dy, int blocks, int outputs, int positions, int o)
+{
+    real sum[LANES] = {0};
+    add_planes(dy, blocks, outputs, positions, o, sum);
     return kernel_lane_sum(sum);
 }
 
-void REFERENCE(conv2d_backward_weight)(const struct conv2d_shape *shape, const real *x, const real *dy,
-                                       real *dweight, real *dbias, real *scratch, struct member member)
+/* Where the batch begins, the sums do. */
+static void begin_sum(struct batch_part part, real sum[LANES])
 {
-    (void)scratch;
+    for (int lane = 0; part.first && lane < LANES; lane++)
+        sum[lane] = 0;
+}
+
+void REFERENCE(conv2d_backward_weight)(const struct conv2d_shape *shape, const real *x, const real *dy,
+                                       real *dweight, real *dbias, real *scratch, struct batch_part part,
+                                       struct member member)
+{
     long begin, end;
+    real *bias_sums = scratch + REFERENCE(conv2d_weight_size)(shape) * LANES;
     member_range(member, shape->out_channels, &begin, &end);
     for (int o = (int)begin; o < end; o++) {
         for (int i = 0; i < shape->in_channels; i++)
             for (int r = 0; r < shape->kernel_height; r++)
-                for (int s = 0; s < shape->kernel_width; s++)
-                    dweight[REFERENCE(conv2d_weight_index)(shape, o, i, r, s)] =
-                        filter_gradient(shape, x, dy, o, i, r, s);
-        if (dbias)
-            dbias[o] = REFERENCE(bias_gradient)(dy, blocks_of(shape->images), shape->out_channels,
-                                                shape->out_height * shape->out_width, o);
+                for (int s = 0; s < shape->kernel_width; s++) {
+                    size_t tap = REFERENCE(conv2d_weight_index)(shape, o, i, r, s);
+                    real *sum = scratch + tap * LANES;
+                    begin_sum(part, sum);
+                    filter_gradient(shape, x, dy, o, i, r, s, sum);
+                    if (part.last)
+                        dweight[tap] = kernel_lane_sum(sum);
+                }
+        real *sum = bias_sums + o * LANES;
+        begin_sum(part, sum);
+        add_planes(dy, blocks_of(shape->images), shape->out_channels, shape->out_height * shape->out_width, o,
+                   sum);
+        if (dbias && part.last)
+            dbias[o] = kernel_lane_sum(sum);
     }
 }
 

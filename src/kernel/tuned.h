@@ -23,11 +23,13 @@ void TUNED(conv2d_backward_input)(const struct conv2d_shape *shape, const float 
                                   float *dx, float *scratch, struct member member);
 size_t TUNED(conv2d_gradient_scratch)(const struct conv2d_shape *shape);
 void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float *x, const float *dy,
-                                   float *dweight, float *dbias, float *scratch, struct member member);
+                                   float *dweight, float *dbias, float *scratch, struct batch_part part,
+                                   struct member member);
 bool TUNED(conv2d_pooled_applies)(const struct conv2d_shape *shape);
 void TUNED(conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum activation activation,
                                           const float *x, const float *activated, const float *pooled_dy,
-                                          float *dweight, float *dbias, float *scratch, struct member member);
+                                          float *dweight, float *dbias, float *scratch,
+                                          struct batch_part part, struct member member);
 
 size_t TUNED(winograd_scratch)(const struct conv2d_shape *shape);
 void TUNED(winograd_forward)(const struct conv2d_shape *shape, const float *x, const float *weight,

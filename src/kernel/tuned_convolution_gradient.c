@@ -5,7 +5,8 @@
  * chains rest in scratch, so the order (block, row, column) is that of the specification. A band is as many
  * rows as fit the first-level cache beside each other, and all tiles that read it run before the next one.
  * One tile of each output channel, of a filter row that meets every output row, adds up the biases' gradients
- * from the values it has in registers anyway. Members divide the tiles, never the positions.
+ * from the values it has in registers anyway. Members divide the tiles, never the positions. Where a batch
+ * comes in parts, the chains rest in scratch between the calls, too.
  *
  * Where dy is the gradient of an activation and a pool, a band of it is formed just before the tiles that
  * read it, and never leaves the first-level cache. Rejected: both halves of the lanes in one tile of 16
@@ -436,7 +437,7 @@ static int blocks_at_once(const struct conv2d_shape *shape, int rows, bool poole
 }
 
 static void group_gradient(const struct conv2d_shape *shape, const struct group *group, const float *x,
-                           const struct gradient *gradient, float *sums)
+                           const struct gradient *gradient, float *sums, struct batch_part part)
 {
     _Alignas(64) float buffer[BAND_BYTES / sizeof(float)];
     size_t x_block = (size_t)shape->in_channels * shape->in_height * shape->in_width * LANES;
@@ -447,7 +448,7 @@ static void group_gradient(const struct conv2d_shape *shape, const struct group 
         for (int begin = 0; begin < shape->out_height; begin += rows) {
             struct band band = {.begin = begin,
                                 .end = clamp(begin + rows, 0, shape->out_height),
-                                .starts = block == 0 && begin == 0,
+                                .starts = part.first && block == 0 && begin == 0,
                                 .blocks = clamp(blocks, 1, blocks_of(shape->images) - block),
                                 .x_block = x_block,
                                 .dy_block = shape->out_channels * plane,
@@ -464,14 +465,15 @@ static void group_gradient(const struct conv2d_shape *shape, const struct group 
         }
 }
 
-INLINE void sum_planes(int outputs, const float *dy, size_t positions, size_t block, int blocks, float *dbias)
+INLINE void sum_planes(int outputs, const float *dy, size_t positions, size_t block, int blocks, float *sums,
+                       bool starts)
 {
     vec sum[4][VECTORS];
     UNROLL
     for (int k = 0; k < outputs; k++)
         UNROLL
     for (int v = 0; v < VECTORS; v++)
-        sum[k][v] = vec_zero();
+        sum[k][v] = starts ? vec_zero() : vec_load(sums + k * LANES + v * VECTOR);
     for (int b = 0; b < blocks; b++)
         for (size_t position = 0; position < positions; position++)
             UNROLL
@@ -479,42 +481,52 @@ INLINE void sum_planes(int outputs, const float *dy, size_t positions, size_t bl
         UNROLL
     for (int v = 0; v < VECTORS; v++)
         sum[k][v] += vec_load(dy + b * block + (k * positions + position) * LANES + v * VECTOR);
+    UNROLL
     for (int k = 0; k < outputs; k++)
-        dbias[k] = vec_lane_sum(sum[k]);
+        UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        vec_store(sums + k * LANES + v * VECTOR, sum[k][v]);
 }
 
-static void bias_gradient(const struct conv2d_shape *shape, const float *dy, float *dbias,
-                          struct member member)
+static void bias_gradient(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
+                          struct batch_part part, struct member member)
 {
     size_t positions = (size_t)shape->out_height * shape->out_width;
     size_t block = (size_t)shape->out_channels * positions * LANES;
+    int blocks = blocks_of(shape->images);
     long begin, end;
     member_range(member, shape->out_channels, &begin, &end);
     long o = begin;
     for (; o + 3 <= end; o += 3)
-        sum_planes(3, dy + o * positions * LANES, positions, block, blocks_of(shape->images), dbias + o);
+        sum_planes(3, dy + o * positions * LANES, positions, block, blocks, sums + o * LANES, part.first);
     for (; o < end; o++)
-        sum_planes(1, dy + o * positions * LANES, positions, block, blocks_of(shape->images), dbias + o);
+        sum_planes(1, dy + o * positions * LANES, positions, block, blocks, sums + o * LANES, part.first);
+    for (o = begin; part.last && o < end; o++)
+        dbias[o] = lane_sum(sums + o * LANES);
 }
 
 /* Where no tile meets every row, the biases take a pass of their own over dy. */
 static void backward_weight(const struct conv2d_shape *shape, const float *x, const struct gradient *gradient,
-                            float *dweight, float *dbias, float *scratch, struct member member)
+                            float *dweight, float *dbias, float *scratch, struct batch_part part,
+                            struct member member)
 {
     for (int s = 0; s < shape->kernel_width; s += group_columns(shape->kernel_width - s)) {
         struct group group = group_of(shape, s, dbias, member);
-        group_gradient(shape, &group, x, gradient, scratch);
-        reduce_sums(shape, &group, scratch, dweight, dbias);
+        group_gradient(shape, &group, x, gradient, scratch, part);
+        if (part.last)
+            reduce_sums(shape, &group, scratch, dweight, dbias);
     }
     if (dbias && gradient->dy && bias_row(shape) < 0)
-        bias_gradient(shape, gradient->dy, dbias, member);
+        bias_gradient(shape, gradient->dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES,
+                      part, member);
 }
 
 void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float *x, const float *dy,
-                                   float *dweight, float *dbias, float *scratch, struct member member)
+                                   float *dweight, float *dbias, float *scratch, struct batch_part part,
+                                   struct member member)
 {
     struct gradient gradient = {.dy = dy};
-    backward_weight(shape, x, &gradient, dweight, dbias, scratch, member);
+    backward_weight(shape, x, &gradient, dweight, dbias, scratch, part, member);
 }
 
 bool TUNED(conv2d_pooled_applies)(const struct conv2d_shape *shape)
@@ -526,8 +538,9 @@ bool TUNED(conv2d_pooled_applies)(const struct conv2d_shape *shape)
 
 void TUNED(conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum activation activation,
                                           const float *x, const float *activated, const float *pooled_dy,
-                                          float *dweight, float *dbias, float *scratch, struct member member)
+                                          float *dweight, float *dbias, float *scratch,
+                                          struct batch_part part, struct member member)
 {
     struct gradient gradient = {.activation = activation, .activated = activated, .pooled = pooled_dy};
-    backward_weight(shape, x, &gradient, dweight, dbias, scratch, member);
+    backward_weight(shape, x, &gradient, dweight, dbias, scratch, part, member);
 }

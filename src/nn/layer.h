@@ -49,6 +49,7 @@ struct layer {
                                  Conv2d its backward alone; or NULL */
     bool leaves_forward, leaves_backward; /* of an AvgPool2d: the layer that has it as `pool` computes it */
     size_t scratch;                       /* floats that one kernel of this layer may use */
+    real *sums; /* as many, where backward's sums rest between the parts of a batch; NULL where it has none */
 };
 
 /* One call of a layer. The scratch is two areas of layer.scratch floats, so that two independent kernels need
@@ -56,8 +57,9 @@ struct layer {
 struct layer_call {
     const struct kernels *kernels;
     const struct model_step *step; /* with the images of this call alone */
-    int first_block; /* forward: the call's first block in the batch; all arrays begin there, but
-                        for what the layer keeps */
+    int first_block;        /* the call's first block in the batch; all arrays begin there, but for what
+                               the layer keeps */
+    struct batch_part part; /* backward: of the batch */
     bool training;
     real *x[LAYER_INPUTS];  /* read, but for an activation that the layer computes too */
     real *y;                /* backward: the output as forward left it */
@@ -65,7 +67,7 @@ struct layer_call {
     real *pooled;           /* of a layer with a pool: the pool's output */
     const real *pooled_dy;  /* backward of a layer with a pool: in place of dy, the pool's */
     real *dx[LAYER_INPUTS]; /* backward only; NULL where nobody needs it */
-    real *scratch[2];
+    real *scratch[2];       /* backward: the second is the layer's own until the batch's last part */
     struct member member;
 };
 
@@ -73,8 +75,9 @@ struct layer_call {
  * so that a variant with batch norm or dropout added starts from the same weights as the one without. */
 enum layer_numbering { NUMBERING_NONE, NUMBERING_WEIGHTS, NUMBERING_DROPOUT, NUMBERINGS };
 
-/* When forward may be called for a few blocks of the batch after the others. */
-enum forward_parts {
+/* When a layer may be called for a few blocks of the batch after the others: forward, and in training
+ * backward, too. */
+enum layer_parts {
     PARTS_NEVER,         /* it asks what the other images are, or which of the batch these are */
     PARTS_IN_EVALUATION, /* then it does not */
     PARTS_ALWAYS,
@@ -84,7 +87,7 @@ struct layer_type {
     const char *name; /* PyTorch's */
     int input_count;
     enum layer_numbering numbering;
-    enum forward_parts parts;
+    enum layer_parts parts;
     bool is_view;                /* the output is the input under another shape */
     bool identity_in_evaluation; /* the output is the input where training is false */
     bool may_overwrite_input;    /* forward may have y == x and backward dx == dy */
@@ -116,6 +119,8 @@ bool layer_pool_takes_activation(const struct layer *pool, const struct kernels 
 bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *kernels, int images);
 /* The same for a BatchNorm2d, forward too. (layer_batch_norm.c) */
 bool layer_batch_norm_takes_pool(const struct layer *norm, const struct kernels *kernels, int images);
+/* Can this Conv2d form its weights' gradient from one part of a batch after the other? (layer_conv2d.c) */
+bool layer_conv2d_adds_in_parts(const struct layer *conv, const struct kernels *kernels);
 enum activation layer_activation_of(const struct layer *layer); /* (layer_activation.c) */
 
 /* The table's row. */

@@ -196,6 +196,12 @@ bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *ker
     return kernels->conv2d_pooled_applies(&shape);
 }
 
+bool layer_conv2d_adds_in_parts(const struct layer *conv, const struct kernels *kernels)
+{
+    return conv->plan->kind == LAYER_CONV2D && groups_of(conv->plan) == 1 && !covers_input(conv) &&
+           !is_winograd(conv, kernels);
+}
+
 static void backward_groups(const struct layer *layer, const struct layer_call *call, real *dbias)
 {
     struct conv2d_shape shape = conv_shape(layer, call->step->images);
@@ -214,7 +220,7 @@ static void backward(const struct layer *layer, const struct layer_call *call)
         struct conv2d_shape shape = conv_shape(layer, call->step->images);
         call->kernels->conv2d_pooled_backward_weight(
             &shape, layer_activation_of(layer->pool->fused), call->x[0], call->y, call->pooled_dy,
-            layer->gradient[WEIGHT], dbias, call->scratch[1], call->member);
+            layer->gradient[WEIGHT], dbias, call->scratch[1], call->part, call->member);
     } else if (groups_of(layer->plan) > 1) {
         backward_groups(layer, call, dbias);
     } else if (covers_input(layer)) {
@@ -234,7 +240,7 @@ static void backward(const struct layer *layer, const struct layer_call *call)
             call->kernels->conv2d_backward_input(&shape, call->dy, layer->value[WEIGHT], call->dx[0],
                                                  call->scratch[0], call->member);
         call->kernels->conv2d_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT], dbias,
-                                              call->scratch[1], call->member);
+                                              call->scratch[1], call->part, call->member);
     }
 }
 

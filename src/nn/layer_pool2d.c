@@ -94,8 +94,10 @@ static void max_forward(const struct layer *layer, const struct layer_call *call
 static void max_backward(const struct layer *layer, const struct layer_call *call)
 {
     struct pool2d_shape shape = shape_of(layer, call->step->images);
+    size_t done = (size_t)call->first_block * value_features(layer->output) * LANES;
     if (call->dx[0])
-        call->kernels->max_pool2d_backward(&shape, call->dy, layer->kept, call->dx[0], call->member);
+        call->kernels->max_pool2d_backward(&shape, call->dy, (const uint16_t *)layer->kept + done,
+                                           call->dx[0], call->member);
 }
 
 const struct layer_type layer_avg_pool2d = {

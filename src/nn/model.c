@@ -12,6 +12,8 @@
  *
  * Forward takes the layers at the images part by part (plan_parts): a convolution's output is read by the
  * layer behind it while it is in the second-level cache. No image's values depend on the part that it is in.
+ * Backward takes the same layers part by part, and of the gradients between them only one part exists; sums
+ * over the batch go on from part to part (kernel.h: conv2d_backward_weight).
  *
  * Rejected: a fixed chain of arrays (no residual addition), and a tape recorded while computing (an
  * allocation in every step for a graph that never changes). */
@@ -199,6 +201,23 @@ static void plan_parts(struct model *model)
     model->part_blocks = (int)(PART_BYTES / most) > 1 ? (int)(PART_BYTES / most) : 1;
 }
 
+/* Backward in parts: as forward in training, up to the first layer whose sums over the batch cannot rest. */
+static void plan_backward_parts(struct model *model)
+{
+    int early = 0;
+    if (blocks_of(model->batch_size) > model->part_blocks)
+        while (early < model->early_layers[true] &&
+               (!has_parameters(&model->layers[early]) ||
+                layer_conv2d_adds_in_parts(&model->layers[early], model->kernels)))
+            early++;
+    model->early_backward = early > 1 ? early : 0;
+    for (int v = 1; v <= early; v++)
+        model->values[v].is_partial = true;
+    for (int i = early; i <= model->layer_count; i++)
+        for (int k = 0; i < model->layer_count && k < model->layers[i].plan->input_count; k++)
+            model->values[model->values[value_of_input(&model->layers[i], k)].storage].is_partial = false;
+}
+
 /* Called twice: measuring, then handing out. */
 static void lay_out(struct model *model, struct arena *arena)
 {
@@ -220,6 +239,8 @@ static void lay_out(struct model *model, struct arena *arena)
         struct layer *layer = &model->layers[i];
         if (layer->type->kept_bytes)
             layer->kept = arena_take(arena, layer->type->kept_bytes(layer, model->batch_size), 1);
+        if (i < model->early_backward && has_parameters(layer))
+            layer->sums = arena_take(arena, layer->scratch, sizeof(real));
         for (int t = 0; t < layer->tensor_count && !arena_is_measuring(arena); t++) {
             bool is_parameter = layer->tensors[t].is_parameter;
             layer->value[t] = model->parameters + layer->offset[t];
@@ -282,6 +303,7 @@ enum status model_create(const struct model_plan *plan, struct value_shape input
     plan_pooled_gradients(made);
     plan_parameters(made);
     plan_parts(made);
+    plan_backward_parts(made);
     status = allocate(made, error);
     if (status != STATUS_OK)
         goto cleanup;
@@ -437,36 +459,50 @@ real *model_output_gradient(struct model *model)
     return gradient_of(model, model->layer_count);
 }
 
-/* The value's gradient += sum, in the part of this member. */
-static void add_gradient(const struct model *model, int value, const real *sum, int images,
+/* The value's gradient from a block of the batch on. */
+static real *gradient_from(const struct model *model, int value, int block)
+{
+    const struct value *stored = &model->values[model->values[value].storage];
+    if (!stored->gradient || stored->is_partial)
+        return stored->gradient;
+    return stored->gradient + elements_before(model, value, block);
+}
+
+/* gradient += sum for the images' values, in the part of this member. */
+static void add_gradient(const struct model *model, int value, real *gradient, const real *sum, int images,
                          struct member member)
 {
-    real *gradient = gradient_of(model, value);
     size_t count = (size_t)blocks_of(images) * value_features(model->values[value].shape) * LANES;
     model->kernels->add(count, gradient, sum, gradient, member);
 }
 
-void model_backward(struct model *model, const struct model_step *step, struct member member)
+/* Layers end-1 … begin, for the step's images, which are that part of the batch and begin at first_block. */
+static void backward_layers(struct model *model, int begin, int end, const struct model_step *step,
+                            int first_block, struct batch_part part, struct member member)
 {
-    for (int i = model->layer_count - 1; i >= 0; i--) {
+    for (int i = end - 1; i >= begin; i--) {
         const struct layer *layer = &model->layers[i];
         if (layer->type->is_view || layer->is_fused || layer->leaves_backward ||
             !model->values[i + 1].needs_gradient)
             continue;
-        struct layer_call call = {.kernels = model->kernels,
-                                  .step = step,
-                                  .training = true,
-                                  .y = model->values[model->values[i + 1].storage].y,
-                                  .dy = gradient_of(model, i + 1),
-                                  .pooled_dy =
-                                      layer->pool ? gradient_of(model, pool_value(model, layer)) : NULL,
-                                  .scratch = {model->scratch[0], model->scratch[1]},
-                                  .member = member};
+        struct layer_call call = {
+            .kernels = model->kernels,
+            .step = step,
+            .first_block = first_block,
+            .part = part,
+            .training = true,
+            .y = model->values[model->values[i + 1].storage].y + elements_before(model, i + 1, first_block),
+            .dy = gradient_from(model, i + 1, first_block),
+            .scratch = {model->scratch[0], layer->sums ? layer->sums : model->scratch[1]},
+            .member = member};
+        if (layer->pool)
+            call.pooled_dy = gradient_from(model, pool_value(model, layer), first_block);
         bool adds = false;
+        real *into[LAYER_INPUTS];
         for (int k = 0; k < layer->plan->input_count; k++) {
             int input = value_of_input(layer, k);
-            call.x[k] = readable(model, input, true);
-            call.dx[k] = gradient_of(model, input);
+            call.x[k] = readable(model, input, true) + elements_before(model, input, first_block);
+            call.dx[k] = into[k] = gradient_from(model, input, first_block);
             if (call.dx[k] && model->accumulates[i][k]) {
                 call.dx[k] = model->sum[k];
                 adds = true;
@@ -475,9 +511,21 @@ void model_backward(struct model *model, const struct model_step *step, struct m
         layer->type->backward(layer, &call);
         team_barrier(member);
         for (int k = 0; adds && k < layer->plan->input_count; k++)
-            if (call.dx[k] && call.dx[k] == model->sum[k])
-                add_gradient(model, value_of_input(layer, k), model->sum[k], step->images, member);
+            if (call.dx[k] != into[k])
+                add_gradient(model, value_of_input(layer, k), into[k], model->sum[k], step->images, member);
         if (adds)
             team_barrier(member);
+    }
+}
+
+void model_backward(struct model *model, const struct model_step *step, struct member member)
+{
+    int early = model->early_backward, images = model->part_blocks * member.size * LANES;
+    backward_layers(model, early, model->layer_count, step, 0, WHOLE_BATCH, member);
+    for (int first = 0; early > 0 && first < step->images; first += images) {
+        struct model_step part = *step;
+        part.images = step->images - first < images ? step->images - first : images;
+        struct batch_part place = {first == 0, first + part.images == step->images};
+        backward_layers(model, 0, early, &part, first / LANES, place, member);
     }
 }

@@ -12,6 +12,7 @@ struct value {
     bool needs_gradient; /* a parameter lies before it, or its reader cannot do without */
     bool is_formed;      /* its gradient exists in pieces only, inside its producer's backward */
     bool written;        /* while planning: a later layer writes its gradient */
+    bool is_partial;     /* its gradient holds one part of the batch at a time, at the array's start */
     real *y, *gradient;  /* of a value that is its own storage */
 };
 
@@ -23,6 +24,7 @@ struct model {
     bool (*accumulates)[LAYER_INPUTS]; /* backward adds to the input's gradient, which a later layer has
                                           written */
     int early_layers[2]; /* forward takes the first so many layers part by part: evaluation, training */
+    int early_backward;  /* layers that backward takes part by part; 0 where a batch is one part */
     int part_blocks;     /* blocks of a part, for each member of the team */
     size_t parameter_size, statistic_size, scratch_size, sum_size;
     real *parameters, *gradients; /* the statistics lie behind the parameters */

@@ -143,7 +143,8 @@ static void backward(struct network *n, uint32_t step)
     kernels->conv2d_backward_input(&conv, n->dconv, n->filter.values, n->dx, n->scratch, alone);
     note_lanes(n->dx, SIDE * SIDE);
     kernels->conv2d_backward_weight(&conv, n->x, n->dconv, n->filter.gradients,
-                                    n->filter.gradients + n->filter.count - 32, n->scratch, alone);
+                                    n->filter.gradients + n->filter.count - 32, n->scratch, WHOLE_BATCH,
+                                    alone);
 }
 
 /* Depthwise and grouped convolutions, norms within an image, gates, sums and dropout of channels. */

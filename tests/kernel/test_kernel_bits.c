@@ -4,9 +4,12 @@
 
 struct conv_arguments {
     const struct conv2d_shape *shape;
+    int part; /* images of each call of the weights' gradient: whole blocks, or all */
     const float *x, *dy, *weight, *bias;
     float *y, *dx, *dweight, *dbias;
 };
+
+enum { IMAGES_MOST = 64 };
 
 static float *conv_scratch(const struct kernels *kernels, const struct conv2d_shape *shape)
 {
@@ -15,16 +18,32 @@ static float *conv_scratch(const struct kernels *kernels, const struct conv2d_sh
 
 static float *scratch[2];
 
+/* The weights' gradient, as many images a call as a->part. */
+static void run_weight_gradient(const struct kernels *kernels, const struct conv_arguments *a,
+                                struct member member)
+{
+    for (int first = 0; first < a->shape->images; first += a->part) {
+        struct conv2d_shape shape = *a->shape;
+        bool last = first + a->part >= shape.images;
+        shape.images = last ? shape.images - first : a->part;
+        kernels->conv2d_backward_weight(&shape, a->x + conv_inputs(&shape) * (size_t)first,
+                                        a->dy + conv_outputs(&shape) * (size_t)first, a->dweight, a->dbias,
+                                        scratch[1], (struct batch_part){first == 0, last}, member);
+        team_barrier(member);
+    }
+}
+
 static void run_conv(const struct kernels *kernels, void *argument, struct member member)
 {
     struct conv_arguments *a = argument;
     kernels->conv2d_forward(a->shape, a->x, a->weight, a->bias, a->y, scratch[0], member);
     team_barrier(member);
     kernels->conv2d_backward_input(a->shape, a->dy, a->weight, a->dx, scratch[0], member);
-    kernels->conv2d_backward_weight(a->shape, a->x, a->dy, a->dweight, a->dbias, scratch[1], member);
+    run_weight_gradient(kernels, a, member);
 }
 
-static void compare_conv(const struct conv2d_shape *shape, bool with_bias)
+/* The specification takes the batch as a whole, or in blocks where the other does. */
+static void compare_conv(const struct conv2d_shape *shape, bool with_bias, const int parts[2])
 {
     const struct kernels *tables[2] = {kernel_reference(), tested};
     size_t blocks = (size_t)blocks_of(shape->images), inputs = conv_inputs(shape) * LANES * blocks;
@@ -35,6 +54,7 @@ static void compare_conv(const struct conv2d_shape *shape, bool with_bias)
     clear_empty_lanes(dy, shape->images, conv_outputs(shape));
     for (int t = 0; t < 2; t++) {
         a[t] = (struct conv_arguments){shape,
+                                       parts[t],
                                        x,
                                        dy,
                                        weight,
@@ -62,6 +82,7 @@ static void compare_conv(const struct conv2d_shape *shape, bool with_bias)
 
 static void convolutions(void)
 {
+    static const int parts[][2] = {{IMAGES_MOST, IMAGES_MOST}, {IMAGES_MOST, LANES}, {LANES, 2 * LANES}};
     const struct conv2d_shape shapes[] = {
         conv_case(17, 1, 28, 28, 6, 5, 5, 1, 2), conv_case(16, 6, 14, 14, 16, 5, 5, 1, 0),
         conv_case(1, 3, 9, 7, 5, 3, 3, 1, 1),    conv_case(33, 2, 8, 11, 13, 3, 3, 2, 1),
@@ -74,14 +95,17 @@ static void convolutions(void)
         conv_case(1, 2, 1, 30, 7, 1, 5, 1, 0),   conv_case(16, 3, 30, 1, 7, 5, 1, 1, 0),
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        compare_conv(&shapes[i], i % 3 != 2);
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+            compare_conv(&shapes[i], i % 3 != 2, parts[k]);
     struct conv2d_shape uneven = conv_case(19, 3, 9, 12, 6, 3, 5, 1, 0);
     uneven.stride_height = 2, uneven.padding_width = 4;
     uneven.out_height = output_size(9, 3, 2, 0), uneven.out_width = output_size(12, 5, 1, 4);
-    compare_conv(&uneven, true);
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        compare_conv(&uneven, true, parts[k]);
 }
 
 struct pooled_arguments {
+    int part; /* images of each call, as above */
     enum activation activation;
     const struct conv2d_shape *shape;
     const float *x, *activated, *pooled_dy;
@@ -93,18 +117,29 @@ static void run_pooled(const struct kernels *kernels, void *argument, struct mem
 {
     struct pooled_arguments *a = argument;
     if (kernels == tested) {
-        kernels->conv2d_pooled_backward_weight(a->shape, a->activation, a->x, a->activated, a->pooled_dy,
-                                               a->dweight, a->dbias, scratch[0], member);
+        for (int first = 0; first < a->shape->images; first += a->part) {
+            struct conv2d_shape shape = *a->shape;
+            size_t outputs = conv_outputs(&shape) * (size_t)first;
+            bool last = first + a->part >= shape.images;
+            shape.images = last ? shape.images - first : a->part;
+            kernels->conv2d_pooled_backward_weight(
+                &shape, a->activation, a->x + conv_inputs(&shape) * (size_t)first, a->activated + outputs,
+                a->pooled_dy + outputs / 4, a->dweight, a->dbias, scratch[0],
+                (struct batch_part){first == 0, last}, member);
+            team_barrier(member);
+        }
         return;
     }
     struct pool2d_shape pool = pool_case(a->shape->images, a->shape->out_channels, a->shape->out_height,
                                          a->shape->out_width, 2, 2, 0);
     kernels->activation_avg_pool2d_backward(a->activation, &pool, a->activated, a->pooled_dy, a->dy, member);
     team_barrier(member);
-    kernels->conv2d_backward_weight(a->shape, a->x, a->dy, a->dweight, a->dbias, scratch[0], member);
+    kernels->conv2d_backward_weight(a->shape, a->x, a->dy, a->dweight, a->dbias, scratch[0], WHOLE_BATCH,
+                                    member);
 }
 
-static void compare_pooled(const struct conv2d_shape *shape, enum activation activation, bool with_bias)
+static void compare_pooled(const struct conv2d_shape *shape, enum activation activation, bool with_bias,
+                           int part)
 {
     const struct kernels *tables[2] = {kernel_reference(), tested};
     size_t lanes = (size_t)blocks_of(shape->images) * LANES, inputs = conv_inputs(shape) * lanes;
@@ -114,8 +149,8 @@ static void compare_pooled(const struct conv2d_shape *shape, enum activation act
     struct pooled_arguments a[2];
     clear_empty_lanes(pooled_dy, shape->images, conv_outputs(shape) / 4);
     for (int t = 0; t < 2; t++) {
-        a[t] = (struct pooled_arguments){activation,          shape, x, activated, pooled_dy, dy,
-                                         make_unset(weights), NULL};
+        a[t] = (struct pooled_arguments){part, activation,          shape, x, activated, pooled_dy,
+                                         dy,   make_unset(weights), NULL};
         if (with_bias)
             a[t].dbias = make_unset((size_t)shape->out_channels);
         scratch[0] = conv_scratch(tables[t], shape);
@@ -140,7 +175,8 @@ static void pooled_convolutions(void)
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         assert_true(tested->conv2d_pooled_applies(&shapes[i]));
-        compare_pooled(&shapes[i], (enum activation)(i % 3), i % 2 == 0);
+        for (int part = LANES; part <= IMAGES_MOST; part *= 2)
+            compare_pooled(&shapes[i], (enum activation)(i % 3), i % 2 == 0, part);
     }
     struct conv2d_shape odd = conv_case(1, 1, 7, 7, 2, 3, 3, 1, 1),
                         wide = conv_case(1, 1, 4, 99, 2, 3, 3, 1, 1);

@@ -157,7 +157,7 @@ static void compare_rounding(const char *name, const struct conv2d_shape *shape)
     sum_exactly(shape, x, dy, weight, pass);
     kernels->conv2d_forward(shape, x, weight, NULL, pass[0].direct, scratch, alone);
     kernels->conv2d_backward_input(shape, dy, weight, pass[1].direct, scratch, alone);
-    kernels->conv2d_backward_weight(shape, x, dy, pass[2].direct, NULL, scratch, alone);
+    kernels->conv2d_backward_weight(shape, x, dy, pass[2].direct, NULL, scratch, WHOLE_BATCH, alone);
     kernels->winograd_forward(shape, x, weight, NULL, pass[0].winograd, scratch, alone);
     kernels->winograd_backward(shape, x, dy, weight, pass[1].winograd, pass[2].winograd, NULL, scratch,
                                alone);

@@ -179,7 +179,7 @@ static void conv2_backward_weight(struct step *s)
 {
     struct conv2d_shape shape = conv2_of(s);
     s->kernels->conv2d_backward_weight(&shape, s->pool1, s->d_conv2, s->gradients + CONV2, s->gradients,
-                                       s->scratch, s->member);
+                                       s->scratch, WHOLE_BATCH, s->member);
 }
 
 static void conv2_winograd_forward(struct step *s)
@@ -204,13 +204,13 @@ static void conv1_pool1_backward(struct step *s)
     if (s->kernels->conv2d_pooled_applies(&shape)) {
         s->kernels->conv2d_pooled_backward_weight(&shape, ACTIVATION_TANH, s->x, s->conv1, s->d_pool1,
                                                   s->gradients + CONV1, s->gradients + 160, s->scratch,
-                                                  s->member);
+                                                  WHOLE_BATCH, s->member);
         return;
     }
     s->kernels->activation_avg_pool2d_backward(ACTIVATION_TANH, &pool, s->conv1, s->d_pool1, s->d_conv1,
                                                s->member);
     s->kernels->conv2d_backward_weight(&shape, s->x, s->d_conv1, s->gradients + CONV1, s->gradients + 160,
-                                       s->scratch, s->member);
+                                       s->scratch, WHOLE_BATCH, s->member);
 }
 
 static void adam(struct step *s)
