@@ -70,6 +70,7 @@ void REFERENCE(conv2d_forward)(const struct conv2d_shape *shape, const real *x, 
                                const real *bias, real *y, real *scratch, struct member member)
 {
     (void)scratch;
+    team_barrier(member);
     long begin, end;
     member_range(member, blocks_of(shape->images), &begin, &end);
     for (long b = begin; b < end; b++)
@@ -103,6 +104,7 @@ void REFERENCE(conv2d_backward_input)(const struct conv2d_shape *shape, const re
                                       real *dx, real *scratch, struct member member)
 {
     (void)scratch;
+    team_barrier(member);
     long begin, end;
     member_range(member, blocks_of(shape->images), &begin, &end);
     for (long b = begin; b < end; b++)

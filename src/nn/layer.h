@@ -47,6 +47,7 @@ struct layer {
     bool is_fused; /* an activation that the pool behind it computes */
     const struct layer *pool; /* the pool behind this layer's activation, which a BatchNorm2d computes too; a
                                  Conv2d its backward alone; or NULL */
+    bool is_direct;           /* a Conv2d by the kernels conv2d_… */
     bool leaves_forward, leaves_backward; /* of an AvgPool2d: the layer that has it as `pool` computes it */
     size_t scratch;                       /* floats that one kernel of this layer may use */
     real *sums; /* as many, where backward's sums rest between the parts of a batch; NULL where it has none */
@@ -91,6 +92,8 @@ struct layer_type {
     bool is_view;                /* the output is the input under another shape */
     bool identity_in_evaluation; /* the output is the input where training is false */
     bool may_overwrite_input;    /* forward may have y == x and backward dx == dy */
+    bool divides_blocks; /* forward divides items in the order of blocks by member_range: where the blocks are
+                            a multiple of the members, each reads and writes its own blocks alone */
     bool reads_output_in_backward;
     bool always_writes_dx; /* backward cannot do without dx[] */
 
@@ -119,8 +122,8 @@ bool layer_pool_takes_activation(const struct layer *pool, const struct kernels 
 bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *kernels, int images);
 /* The same for a BatchNorm2d, forward too. (layer_batch_norm.c) */
 bool layer_batch_norm_takes_pool(const struct layer *norm, const struct kernels *kernels, int images);
-/* Can this Conv2d form its weights' gradient from one part of a batch after the other? (layer_conv2d.c) */
-bool layer_conv2d_adds_in_parts(const struct layer *conv, const struct kernels *kernels);
+/* Is this a Conv2d that the kernels conv2d_… compute? (layer_conv2d.c) */
+bool layer_conv2d_is_direct(const struct layer *conv, const struct kernels *kernels);
 enum activation layer_activation_of(const struct layer *layer); /* (layer_activation.c) */
 
 /* The table's row. */

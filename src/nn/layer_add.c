@@ -45,6 +45,7 @@ const struct layer_type layer_add = {
     .name = "Add",
     .input_count = 2,
     .parts = PARTS_ALWAYS,
+    .divides_blocks = true,
     .may_overwrite_input = true,
     .infer = infer,
     .forward = forward,

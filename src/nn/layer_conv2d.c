@@ -196,7 +196,7 @@ bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *ker
     return kernels->conv2d_pooled_applies(&shape);
 }
 
-bool layer_conv2d_adds_in_parts(const struct layer *conv, const struct kernels *kernels)
+bool layer_conv2d_is_direct(const struct layer *conv, const struct kernels *kernels)
 {
     return conv->plan->kind == LAYER_CONV2D && groups_of(conv->plan) == 1 && !covers_input(conv) &&
            !is_winograd(conv, kernels);

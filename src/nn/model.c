@@ -159,6 +159,7 @@ static void plan_parameters(struct model *model)
             layer->offset[t] = *total;
             *total += (layer->size[t] + LANES - 1) / LANES * LANES; /* each starts on a cache line */
         }
+        layer->is_direct = layer_conv2d_is_direct(layer, model->kernels);
         if (layer->type->scratch)
             layer->scratch = layer->type->scratch(layer, model->kernels, model->batch_size);
         model->scratch_size = larger(model->scratch_size, layer->scratch);
@@ -207,8 +208,7 @@ static void plan_backward_parts(struct model *model)
     int early = 0;
     if (blocks_of(model->batch_size) > model->part_blocks)
         while (early < model->early_layers[true] &&
-               (!has_parameters(&model->layers[early]) ||
-                layer_conv2d_adds_in_parts(&model->layers[early], model->kernels)))
+               (!has_parameters(&model->layers[early]) || model->layers[early].is_direct))
             early++;
     model->early_backward = early > 1 ? early : 0;
     for (int v = 1; v <= early; v++)
@@ -410,9 +410,28 @@ static size_t elements_before(const struct model *model, int value, int block)
     return (size_t)block * value_features(model->values[value].shape) * LANES;
 }
 
+/* Forward meets only where it must. A direct convolution meets by itself before it reads its input; and
+ * where each member has been at its own blocks alone since the team last met, and the next layer is, too,
+ * nobody waits for anybody. Layers take the two areas of scratch in turn: who is ahead packs its filters into
+ * one while another still reads the other, and before the first is used again there was a meeting inside the
+ * layer between. */
+struct progress {
+    bool own_blocks; /* nobody has touched another's blocks since the team met */
+    int area;        /* of scratch, for the next layer */
+};
+
+static void go_on(struct progress *progress, const struct layer *layer, int images, struct member member)
+{
+    bool divides = (layer->is_direct || layer->type->divides_blocks) && blocks_of(images) % member.size == 0;
+    if (!layer->is_direct && !(divides && progress->own_blocks))
+        team_barrier(member);
+    progress->own_blocks = divides;
+    progress->area ^= layer->scratch > 0;
+}
+
 /* Layers begin … end-1, for the step's images, which begin at first_block of the batch. */
 static void forward_layers(struct model *model, int begin, int end, const struct model_step *step,
-                           int first_block, bool training, struct member member)
+                           int first_block, bool training, struct progress *progress, struct member member)
 {
     for (int i = begin; i < end; i++) {
         const struct layer *layer = &model->layers[i];
@@ -425,7 +444,7 @@ static void forward_layers(struct model *model, int begin, int end, const struct
                                   .training = training,
                                   .y = model->values[model->values[i + 1].storage].y +
                                        elements_before(model, i + 1, first_block),
-                                  .scratch = {model->scratch[0], model->scratch[1]},
+                                  .scratch = {model->scratch[progress->area]},
                                   .member = member};
         if (layer->pool) {
             int pooled = pool_value(model, layer);
@@ -435,8 +454,8 @@ static void forward_layers(struct model *model, int begin, int end, const struct
             int input = value_of_input(layer, k);
             call.x[k] = readable(model, input, training) + elements_before(model, input, first_block);
         }
+        go_on(progress, layer, step->images, member);
         layer->type->forward(layer, &call);
-        team_barrier(member);
     }
 }
 
@@ -445,12 +464,16 @@ const real *model_forward(struct model *model, const struct model_step *step, bo
 {
     assert(step->images > 0 && step->images <= model->batch_size);
     int early = model->early_layers[training], images = model->part_blocks * member.size * LANES;
+    bool is_one_part = early == 0 || step->images <= images;
+    struct progress progress = {.own_blocks = is_one_part}; /* of the input's */
     for (int first = 0; early > 0 && first < step->images; first += images) {
         struct model_step part = *step;
         part.images = step->images - first < images ? step->images - first : images;
-        forward_layers(model, 0, early, &part, first / LANES, training, member);
+        forward_layers(model, 0, early, &part, first / LANES, training, &progress, member);
+        progress.own_blocks &= is_one_part; /* other parts have other divisions */
     }
-    forward_layers(model, early, model->layer_count, step, 0, training, member);
+    forward_layers(model, early, model->layer_count, step, 0, training, &progress, member);
+    team_barrier(member);
     return readable(model, model->layer_count, training);
 }
 
@@ -476,10 +499,12 @@ static void add_gradient(const struct model *model, int value, real *gradient, c
     model->kernels->add(count, gradient, sum, gradient, member);
 }
 
-/* Layers end-1 … begin, for the step's images, which are that part of the batch and begin at first_block. */
+/* Layers end-1 … begin, for the step's images, which are that part of the batch and begin at first_block. A
+ * direct convolution meets by itself, when it has packed its filters and before it reads dy. */
 static void backward_layers(struct model *model, int begin, int end, const struct model_step *step,
                             int first_block, struct batch_part part, struct member member)
 {
+    const struct layer *behind = NULL;
     for (int i = end - 1; i >= begin; i--) {
         const struct layer *layer = &model->layers[i];
         if (layer->type->is_view || layer->is_fused || layer->leaves_backward ||
@@ -508,14 +533,18 @@ static void backward_layers(struct model *model, int begin, int end, const struc
                 adds = true;
             }
         }
+        bool meets_first = layer->is_direct && call.dx[0] && behind && behind->scratch == 0;
+        if (behind && !meets_first)
+            team_barrier(member);
+        behind = layer;
         layer->type->backward(layer, &call);
-        team_barrier(member);
+        if (adds)
+            team_barrier(member);
         for (int k = 0; adds && k < layer->plan->input_count; k++)
             if (call.dx[k] != into[k])
                 add_gradient(model, value_of_input(layer, k), into[k], model->sum[k], step->images, member);
-        if (adds)
-            team_barrier(member);
     }
+    team_barrier(member);
 }
 
 void model_backward(struct model *model, const struct model_step *step, struct member member)

@@ -17,7 +17,6 @@ static void evaluate_step(void *argument, struct member member)
     const struct batch *batch = &trainer->batch;
     trainer->kernels->load_images(&trainer->load, batch->images, batch->count, model_input(trainer->model),
                                   member);
-    team_barrier(member);
     const real *logits = model_forward(trainer->model, &trainer->step, false, member);
     if (member.index == 0)
         trainer->logits = logits;

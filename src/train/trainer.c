@@ -217,7 +217,6 @@ static void train_step(void *argument, struct member member)
     const struct kernels *kernels = trainer->kernels;
     const struct batch *batch = &trainer->batch;
     kernels->load_images(&trainer->load, batch->images, batch->count, model_input(model), member);
-    team_barrier(member);
     const real *logits = model_forward(model, &trainer->step, true, member);
     objective_apply(&trainer->objective, kernels, batch, logits, model_output_gradient(model), trainer->parts,
                     NULL, member);

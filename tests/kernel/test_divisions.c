@@ -1,0 +1,139 @@
+/* What forward relies on where it does not meet (src/nn/model.c, go_on): the kernels of layers that divide
+ * blocks, and those that load images, leave the blocks of other members alone, wherever the blocks are a
+ * multiple of the members. */
+#include "kernel_teams.h"
+
+enum { CHANNELS = 6, SIDE = 8, BLOCKS = 6, IMAGES = BLOCKS * LANES, VALUES = CHANNELS * SIDE * SIDE };
+
+static const struct conv2d_shape conv = {IMAGES, CHANNELS, SIDE, SIDE, CHANNELS, SIDE, SIDE,
+                                         3,      3,        1,    1,    1,        1};
+static const struct pool2d_shape pool = {IMAGES, CHANNELS, SIDE, SIDE, SIDE / 2, SIDE / 2, 2, 2, 2, 2, 0, 0};
+
+struct division {
+    real *x, *y, *weight, *scratch;
+    uint16_t *chosen;
+    const struct augmented_image *images;
+    size_t count;
+};
+
+static void load(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    static const float scale[CHANNELS] = {1, 1, 1, 1, 1, 1}, offset[CHANNELS];
+    struct load_shape shape = {
+        .channels = CHANNELS, .height = SIDE, .width = SIDE, .scale = scale, .offset = offset};
+    kernels->load_images(&shape, d->images, IMAGES, d->y, member);
+}
+
+static void load_vectors(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    static float scale[VALUES], offset[VALUES];
+    struct load_shape shape = {.channels = VALUES, .height = 1, .width = 1, .scale = scale, .offset = offset};
+    kernels->load_images(&shape, d->images, IMAGES, d->y, member);
+}
+
+static void convolve(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->conv2d_forward(&conv, d->x, d->weight, NULL, d->y, d->scratch, member);
+}
+
+static void activate(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->activation_forward(ACTIVATION_TANH, d->count, d->x, d->y, member);
+}
+
+static void gate(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->gate_forward(GATE_SILU, 0, d->count, d->x, d->y, member);
+}
+
+static void add(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->add(d->count, d->x, d->x, d->y, member);
+}
+
+static void average(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->avg_pool2d_forward(&pool, d->x, d->y, member);
+}
+
+static void largest(const struct kernels *kernels, const struct division *d, struct member member)
+{
+    kernels->max_pool2d_forward(&pool, d->x, d->y, d->chosen, member);
+}
+
+static void activate_and_average(const struct kernels *kernels, const struct division *d,
+                                 struct member member)
+{
+    if (kernels->activation_avg_pool2d_applies(&pool))
+        kernels->activation_avg_pool2d_forward(ACTIVATION_TANH, &pool, d->x, d->y, member);
+    else
+        average(kernels, d, member);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const struct kernels *kernels, const struct division *d, struct member member);
+    size_t block; /* values of y */
+} divisions[] = {
+    {"load_images", load, VALUES},
+    {"load_images of vectors", load_vectors, VALUES},
+    {"conv2d_forward", convolve, VALUES},
+    {"activation_forward", activate, VALUES},
+    {"gate_forward", gate, VALUES},
+    {"add", add, VALUES},
+    {"avg_pool2d_forward", average, VALUES / 4},
+    {"max_pool2d_forward", largest, VALUES / 4},
+    {"activation_avg_pool2d_forward", activate_and_average, VALUES / 4},
+};
+
+/* One member alone: NaN stays exactly where the blocks of others are. */
+static void check(const struct kernels *kernels, size_t which, const struct division *inputs,
+                  struct member member)
+{
+    struct division d = *inputs;
+    size_t block = divisions[which].block * LANES;
+    long begin, end;
+    d.y = make_unset(BLOCKS * block);
+    member_range(member, BLOCKS, &begin, &end);
+    divisions[which].run(kernels, &d, member);
+    for (size_t i = 0; i < BLOCKS * block; i++) {
+        long at = (long)(i / block);
+        bool own = at >= begin && at < end;
+        if (own == (bool)isnan(d.y[i]))
+            fail_msg("%s of %s, member %d of %d: block %ld is %s", divisions[which].name, kernels->name,
+                     member.index, member.size, at, own ? "not written" : "written");
+    }
+    free(d.y);
+}
+
+static void members_keep_to_their_blocks(void **state)
+{
+    (void)state;
+    static uint8_t pixels[VALUES];
+    struct augmented_image *images = calloc(IMAGES, sizeof *images);
+    for (int i = 0; i < IMAGES; i++)
+        images[i].pixels = pixels;
+    for (int table = -1; table < TABLE_NAMES; table++) {
+        const struct kernels *kernels = table < 0 ? kernel_reference() : kernel_by_name(table_names[table]);
+        for (int size = 1; kernels && size <= BLOCKS; size++)
+            for (size_t k = 0; BLOCKS % size == 0 && k < sizeof divisions / sizeof *divisions; k++) {
+                size_t count = (size_t)BLOCKS * VALUES * LANES;
+                struct division d = {.x = make_values(count, 1),
+                                     .weight = make_values(kernels->conv2d_weight_size(&conv), 2),
+                                     .scratch = make_values(kernels->conv2d_scratch(&conv), 3),
+                                     .chosen = calloc(count, sizeof(uint16_t)),
+                                     .images = images,
+                                     .count = count};
+                for (int index = 0; index < size; index++)
+                    check(kernels, k, &d, (struct member){.index = index, .size = size});
+                free(d.x), free(d.weight), free(d.scratch), free(d.chosen);
+            }
+    }
+    free(images);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(members_keep_to_their_blocks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
