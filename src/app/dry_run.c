@@ -258,9 +258,9 @@ static void print_counts(const struct grid_work *work, const bool *chosen)
     size_t count = 0;
     for (size_t i = 0; i < work->grid->run_count; i++)
         count += chosen[i];
-    printf("\n%zu of %zu runs: %zu new, %zu finished, %zu resumable, %zu failed; %zu duplicates left out\n",
-           count, work->grid->run_count, selection->fresh, selection->finished, selection->resumable,
-           selection->failed, work->grid->duplicate_count);
+    printf("\n%zu of %zu run%s: %zu new, %zu finished, %zu resumable, %zu failed; %zu duplicates left out\n",
+           count, work->grid->run_count, work->grid->run_count == 1 ? "" : "s", selection->fresh,
+           selection->finished, selection->resumable, selection->failed, work->grid->duplicate_count);
 }
 
 static void print_estimate(const struct grid_work *work, const struct estimate *estimate)

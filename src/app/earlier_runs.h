@@ -2,8 +2,8 @@
 #ifndef RUNNER_APP_EARLIER_RUNS_H
 #define RUNNER_APP_EARLIER_RUNS_H
 
-/* One warning for each of the first few runs that an earlier expansion of the grid left unfinished, and one
- * for the rest. */
+/* One warning for each of the first few runs that an earlier expansion of the grid left unfinished, one for
+ * the rest, and a line that counts those that have finished. */
 void earlier_runs_tell(const char *grid_directory, const char *runs_directory);
 
 #endif

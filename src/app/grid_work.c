@@ -162,9 +162,9 @@ static enum status prepare_data(struct grid_work *work, struct error *error)
 static void tell_plan(const struct grid_work *work, const struct scheduler_shape *shape)
 {
     const struct selection *selection = &work->selection;
-    log_info("%s: %zu runs: %zu new, %zu to resume, %zu finished, %zu failed earlier", work->grid->name,
-             work->grid->run_count, selection->fresh, selection->resumable, selection->finished,
-             selection->failed);
+    log_info("%s: %zu run%s: %zu new, %zu to resume, %zu finished, %zu failed earlier", work->grid->name,
+             work->grid->run_count, work->grid->run_count == 1 ? "" : "s", selection->fresh,
+             selection->resumable, selection->finished, selection->failed);
     if (selection->paused > 0) {
         log_info("%zu are at the rung already", selection->paused);
     }

@@ -151,7 +151,9 @@ static bool check_file(struct sources *sources, const char *path, struct origin 
 {
     struct origin origin = place(path, asked_by);
     if (stat(path, status) != 0) {
-        diagnostics_add(sources->diagnostics, origin, "cannot read '%s': %s", path, strerror(errno));
+        bool asked_for = asked_by.file != NULL; /* by another file */
+        diagnostics_add(sources->diagnostics, origin, "cannot read '%s': %s%s", path, strerror(errno),
+                        asked_for ? "" : "; name a configuration file, such as configs/all.yaml");
         return false;
     }
     if (S_ISDIR(status->st_mode)) {

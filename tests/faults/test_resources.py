@@ -141,7 +141,8 @@ def check_changed_settings(folder):
     assert re.search(r"was stopped after \d+ of 12 epochs under other settings", changed.stderr), changed.stderr
     assert stopped[0] in changed.stderr and os.path.exists(stopped[0]), changed.stderr
     back = faults.run_grid(config, output)
-    assert back.returncode == 0 and "other settings" not in back.stderr, back.stderr
+    assert back.returncode == 0 and "was stopped" not in back.stderr, back.stderr
+    assert "1 finished run under other settings kept" in back.stderr, back.stderr
     assert whole.items() <= faults.verify(output).items(), "the stopped run ended with another digest"
 
 
