@@ -21,10 +21,18 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-/* Half more than a second-level cache of 1 MiB: what was read first may leave it before the part is done.
- * Parts that fit with room to spare were no faster. */
-enum { PART_BYTES = 1536 * 1024, PART_WEIGHT_BYTES = 256 * 1024 };
+enum { PART_WEIGHT_BYTES = 256 * 1024 };
+
+/* Half more than the second-level cache: what was read first may leave it before the part is done. Parts that
+ * fit with room to spare were no faster. Where the system does not tell the cache's size, 512 KiB. */
+static size_t part_bytes(void)
+{
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    size_t bytes = cache > 0 ? (size_t)cache : 512 * 1024;
+    return bytes + bytes / 2;
+}
 
 static size_t larger(size_t a, size_t b)
 {
@@ -182,7 +190,7 @@ static bool goes_in_parts(const struct layer *layer, bool training)
            layer->type->parts >= (training ? PARTS_ALWAYS : PARTS_IN_EVALUATION);
 }
 
-/* The layers at the images have the largest activations. A part of them is as many blocks as PART_BYTES
+/* The layers at the images have the largest activations. A part of them is as many blocks as part_bytes
  * hold of a layer's input and output, and goes through all these layers before the next part does. */
 static void plan_parts(struct model *model)
 {
@@ -199,7 +207,7 @@ static void plan_parts(struct model *model)
             most = larger(most, values * LANES * sizeof(real));
         }
     }
-    model->part_blocks = (int)(PART_BYTES / most) > 1 ? (int)(PART_BYTES / most) : 1;
+    model->part_blocks = (int)(part_bytes() / most) > 1 ? (int)(part_bytes() / most) : 1;
 }
 
 /* Backward in parts: as forward in training, up to the first layer whose sums over the batch cannot rest. */
