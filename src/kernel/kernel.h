@@ -161,10 +161,11 @@ struct kernels {
 
     /* bias and dbias may be NULL. Weight gradients are in w's order, where padding is not written; dbias[o]
      * sums dy. The convolution and linear functions contain barriers of their own where the team shares
-     * scratch: conv2d_forward and conv2d_backward_input touch weights and scratch alone before it. Two calls that may overlap in time need two areas of it. backward_weight may be called for a
-     * part of the batch after the other, with one scratch that nobody else writes between the calls and one
-     * size of the team: the sums go on where they rest there, and the gradients are written with the last
-     * part, the same bits as in one call. */
+     * scratch: conv2d_forward and conv2d_backward_input touch weights and scratch alone before it. Two calls
+     * that may overlap in time need two areas of it. backward_weight may be called for a part of the batch
+     * after the other, with one scratch that nobody else writes between the calls and one size of the team:
+     * the sums go on where they rest there, and the gradients are written with the last part, the same bits
+     * as in one call. */
     void (*conv2d_forward)(const struct conv2d_shape *shape, const real *x, const real *weight,
                            const real *bias, real *y, real *scratch, struct member member);
     void (*conv2d_backward_input)(const struct conv2d_shape *shape, const real *dy, const real *weight,

@@ -80,8 +80,8 @@ struct model_step {
     int images; /* in this batch */
 };
 
-/* The logits [blocks][classes][16]; training draws masks and moves running statistics. Barriers inside, one of
- * them before anybody reads another's part of the input as load_images divides it, and one at the end. */
+/* The logits [blocks][classes][16]; training draws masks and moves running statistics. Barriers inside, one
+ * of them before anybody reads another's part of the input as load_images divides it, and one at the end. */
 const real *model_forward(struct model *model, const struct model_step *step, bool training,
                           struct member member);
 
