@@ -531,7 +531,7 @@ static void backward_layers(struct model *model, int begin, int end, const struc
         if (layer->pool)
             call.pooled_dy = gradient_from(model, pool_value(model, layer), first_block);
         bool adds = false;
-        real *into[LAYER_INPUTS];
+        real *into[LAYER_INPUTS] = {NULL};
         for (int k = 0; k < layer->plan->input_count; k++) {
             int input = value_of_input(layer, k);
             call.x[k] = readable(model, input, true) + elements_before(model, input, first_block);
