@@ -142,10 +142,88 @@ static void percent_cell(double fraction, char cell[CELL])
     }
 }
 
-static void put_run(struct text *text, const struct seen_run *seen, int name_width, int columns)
+/* The cells of a line behind the name, those that say least last: a narrow window leaves them out first, and
+ * then cuts names. The id stands before the name. */
+enum { CELL_EPOCH, CELL_TEST, CELL_LEFT, CELL_LOSS, CELL_TRAIN, CELL_ID, CELLS };
+static const struct {
+    const char *title;
+    int width; /* with the space before it */
+} cells[CELLS] = {{"epoch", 10}, {"test %", 8}, {"ETA", 9}, {"loss", 9}, {"train %", 8}, {"id", 9}};
+enum { STATE_WIDTH = 10, NAME_LEAST = 12 };
+
+struct layout {
+    int columns, name_width;
+    int width[CELLS];
+    int count; /* of cells */
+};
+
+/* As many cells as fit behind names of this width. */
+static void fit_cells(struct layout *layout)
+{
+    int used = STATE_WIDTH + 1 + layout->name_width;
+    for (layout->count = 0; layout->count < CELLS; layout->count++) {
+        used += layout->width[layout->count];
+        if (used > layout->columns) {
+            return;
+        }
+    }
+}
+
+static struct layout lay_out(int name_width, int epoch_width, int columns)
+{
+    struct layout layout = {.columns = columns, .name_width = name_width};
+    for (int i = 0; i < CELLS; i++) {
+        layout.width[i] = cells[i].width;
+    }
+    fit_cells(&layout);
+    if (layout.count < CELLS) {
+        layout.width[CELL_EPOCH] = epoch_width + 1;
+        fit_cells(&layout);
+    }
+    if (layout.count == 0) {
+        int room = columns - STATE_WIDTH - 1 - layout.width[CELL_EPOCH];
+        layout.name_width = room > NAME_LEAST ? room : NAME_LEAST;
+        layout.count = 1;
+    }
+    return layout;
+}
+
+/* A cell where there is room for it. */
+static void put_cell(struct text *line, const struct layout *layout, int cell, const char *content)
+{
+    if (cell < layout->count) {
+        text_format(line, " %*s", layout->width[cell] - 1, content);
+    }
+}
+
+/* One line: the state, the id, the name, the other cells in their usual order, and a message. */
+static void put_line(struct text *text, const struct layout *layout, const char *state, const char *name,
+                     const char *const contents[CELLS], const char *message)
+{
+    static const int order[] = {CELL_EPOCH, CELL_LOSS, CELL_TRAIN, CELL_TEST, CELL_LEFT};
+    struct text line = {0};
+    text_format(&line, "%-*s ", STATE_WIDTH, state);
+    if (CELL_ID < layout->count) {
+        text_format(&line, "%-8.8s ", contents[CELL_ID]);
+    }
+    text_fit(&line, name, layout->name_width);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        put_cell(&line, layout, order[i], contents[order[i]]);
+    }
+    if (message[0] != '\0') {
+        text_format(&line, "  %s", message);
+    }
+    if (!line.failed) {
+        int used = text_columns(line.bytes);
+        text_fit(text, line.bytes, used < layout->columns ? used : layout->columns);
+    }
+    text_append(text, "\n");
+    text_release(&line);
+}
+
+static void put_run(struct text *text, const struct seen_run *seen, const struct layout *layout)
 {
     char epoch[CELL] = "-", loss[TEXT_LOSS], train[CELL], test[CELL], left[DURATION] = "-";
-    struct text line = {0};
     if (seen->max_epochs > 0) {
         snprintf(epoch, sizeof epoch, "%u/%u", (unsigned)seen->epoch, (unsigned)seen->max_epochs);
     }
@@ -156,32 +234,18 @@ static void put_run(struct text *text, const struct seen_run *seen, int name_wid
     if (json_is_number(seconds)) {
         text_duration(json_number_value(seconds), left);
     }
-    text_format(&line, "%-10s %.8s ", seen_state_names[seen->state], seen->run->id);
-    text_fit(&line, seen->run->name, name_width);
-    text_format(&line, " %9s %8s %7s %7s %8s", epoch, loss, train, test, left);
-    if (seen->message[0] != '\0') {
-        text_format(&line, "  %s", seen->message);
-    }
-    if (!line.failed) {
-        int used = text_columns(line.bytes);
-        text_fit(text, line.bytes, used < columns ? used : columns);
-    }
-    text_append(text, "\n");
-    text_release(&line);
+    const char *contents[CELLS] = {[CELL_EPOCH] = epoch, [CELL_TEST] = test,   [CELL_LEFT] = left,
+                                   [CELL_LOSS] = loss,   [CELL_TRAIN] = train, [CELL_ID] = seen->run->id};
+    put_line(text, layout, seen_state_names[seen->state], seen->run->name, contents, seen->message);
 }
 
-static void put_titles(struct text *text, int name_width, int columns)
+static void put_titles(struct text *text, const struct layout *layout)
 {
-    struct text line = {0};
-    text_format(&line, "%-10s %-8s ", "state", "id");
-    text_fit(&line, "run", name_width);
-    text_format(&line, " %9s %8s %7s %7s %8s", "epoch", "loss", "train %", "test %", "ETA");
-    if (!line.failed) {
-        int used = text_columns(line.bytes);
-        text_fit(text, line.bytes, used < columns ? used : columns);
+    const char *titles[CELLS];
+    for (int i = 0; i < CELLS; i++) {
+        titles[i] = cells[i].title;
     }
-    text_append(text, "\n");
-    text_release(&line);
+    put_line(text, layout, "state", "run", titles, "");
 }
 
 static bool is_listed(const struct seen_run *seen, bool all)
@@ -227,13 +291,16 @@ static void put_rungs(struct text *text, const struct search_record *search)
 static void put_text(struct text *text, const struct seen_grid *grid, bool all, int columns)
 {
     bool whole = all || grid->count <= 20;
-    int name_width = 12;
+    int name_width = NAME_LEAST, epoch_width = 5;
     size_t listed = 0, more = 0;
     for (size_t i = 0; i < grid->count; i++) {
         int width = is_listed(&grid->runs[i], whole) ? text_columns(grid->runs[i].run->name) : 0;
         name_width = width > name_width ? width : name_width;
+        width = snprintf(NULL, 0, "%u/%u", (unsigned)grid->runs[i].max_epochs,
+                         (unsigned)grid->runs[i].max_epochs);
+        epoch_width = width > epoch_width ? width : epoch_width;
     }
-    name_width = name_width > 48 ? 48 : name_width;
+    struct layout layout = lay_out(name_width > 48 ? 48 : name_width, epoch_width, columns);
     for (size_t i = 0; i < grid->count; i++) {
         if (!is_listed(&grid->runs[i], whole)) {
             continue;
@@ -243,9 +310,9 @@ static void put_text(struct text *text, const struct seen_grid *grid, bool all, 
             continue;
         }
         if (listed++ == 0) {
-            put_titles(text, name_width, columns);
+            put_titles(text, &layout);
         }
-        put_run(text, &grid->runs[i], name_width, columns);
+        put_run(text, &grid->runs[i], &layout);
     }
     if (more > 0) {
         text_format(text, "and %zu more: --all lists them\n", more);

@@ -207,7 +207,7 @@ static void plan_parts(struct model *model)
             most = larger(most, values * LANES * sizeof(real));
         }
     }
-    model->part_blocks = (int)(part_bytes() / most) > 1 ? (int)(part_bytes() / most) : 1;
+    model->part_blocks = (int)larger(part_bytes() / most, 1);
 }
 
 /* Backward in parts: as forward in training, up to the first layer whose sums over the batch cannot rest. */
@@ -221,8 +221,8 @@ static void plan_backward_parts(struct model *model)
     model->early_backward = early > 1 ? early : 0;
     for (int v = 1; v <= early; v++)
         model->values[v].is_partial = true;
-    for (int i = early; i <= model->layer_count; i++)
-        for (int k = 0; i < model->layer_count && k < model->layers[i].plan->input_count; k++)
+    for (int i = early; i < model->layer_count; i++)
+        for (int k = 0; k < model->layers[i].plan->input_count; k++)
             model->values[model->values[value_of_input(&model->layers[i], k)].storage].is_partial = false;
 }
 

@@ -15,6 +15,16 @@ assert status["total"] == 4 and status["counts"]["finished"] == 4
 assert all(run["epoch"] == run["max_epochs"] == 2 and run["test_accuracy"] is not None for run in status["runs"])'
 }
 
+@test "status in a narrow window leaves out cells before it cuts names" {
+    command -v script >/dev/null || skip "script (bsdutils) is not installed"
+    "$RUNNER" grid.yaml --no-report --progress=none
+    run script -qec "stty cols 40; $RUNNER status results/small" /dev/null
+    [[ "$output" == *"plain seed=0   2/2 "* && "$output" == *"decay seed=1   2/2 "* ]]
+    [[ "$output" != *"~"* && "$output" != *"loss"* ]]
+    run script -qec "stty cols 100; $RUNNER status results/small" /dev/null
+    [[ "$output" == *"id "*"loss"*"train %"*"ETA"* ]]
+}
+
 @test "status of a folder of several grids has a line for each, and one object for programs" {
     "$RUNNER" grid.yaml --no-report --progress=none
     sed 's/^name: small/name: other/' grid.yaml >other.yaml
