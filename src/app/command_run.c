@@ -82,7 +82,10 @@ static int train(const struct run_options *options, const struct selection_optio
 {
     bool complete = true;
     enum status status = grid_folder_create(work->grid, work->grid_directory, error);
-    if (status == STATUS_OK) {
+    if (status == STATUS_IO && work->grid->halving == NULL && work->selection.job_count == 0) {
+        log_warning("%s; nothing is left to train, so this is what is there", error->message);
+        status = STATUS_OK;
+    } else if (status == STATUS_OK) {
         status = work->grid->halving != NULL ? halving_train(work, selection, &complete, error)
                                              : grid_work_train(work, error);
     }

@@ -25,6 +25,20 @@ assert all(run["epoch"] == run["max_epochs"] == 2 and run["test_accuracy"] is no
     [[ "$output" == *"id "*"loss"*"train %"*"ETA"* ]]
 }
 
+@test "a finished grid that others may only read prints its table" {
+    [ "$(id -u)" -eq 0 ] || skip "only root can be somebody else, for whom the folder is read-only"
+    "$RUNNER" grid.yaml --no-report --progress=none
+    chmod -R a+rX,go-w "$FOLDER"
+    other=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    "${other[@]}" test -x "$RUNNER" || skip "nobody else may run $RUNNER"
+    run "${other[@]}" "$RUNNER" grid.yaml
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"results/small/grid.json: Permission denied; nothing is left to train"* ]]
+    [[ "$output" == *"| plain |"* ]]
+    run "${other[@]}" "$RUNNER" grid.yaml trainer.max_epochs=3
+    [ "$status" -eq 1 ]
+}
+
 @test "status of a folder of several grids has a line for each, and one object for programs" {
     "$RUNNER" grid.yaml --no-report --progress=none
     sed 's/^name: small/name: other/' grid.yaml >other.yaml
