@@ -42,6 +42,12 @@ static inline int value_of_input(const struct layer *layer, int which)
 enum status layers_infer(const struct model_plan *plan, struct value_shape input, struct layer *layers,
                          struct error *error);
 
+/* Decides which values share buffers, which layers are fused, where parameters lie, and the parts of a batch.
+ * (model_plan.c) */
+void model_plan_walks(struct model *model, struct value_shape input);
+/* Called twice: measuring, then handing out. */
+void model_lay_out(struct model *model, struct arena *arena);
+
 /* Draws every parameter's initial value and sets the statistics. (model_tensors.c) */
 void model_initialise(struct model *model, uint64_t seed);
 
