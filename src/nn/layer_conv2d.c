@@ -187,19 +187,18 @@ static void forward(const struct layer *layer, const struct layer_call *call)
     }
 }
 
-bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *kernels, int images)
-{
-    if (conv->plan->kind != LAYER_CONV2D || groups_of(conv->plan) > 1 || covers_input(conv) ||
-        is_winograd(conv, kernels))
-        return false;
-    struct conv2d_shape shape = conv_shape(conv, images);
-    return kernels->conv2d_pooled_applies(&shape);
-}
-
 bool layer_conv2d_is_direct(const struct layer *conv, const struct kernels *kernels)
 {
     return conv->plan->kind == LAYER_CONV2D && groups_of(conv->plan) == 1 && !covers_input(conv) &&
            !is_winograd(conv, kernels);
+}
+
+bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *kernels, int images)
+{
+    if (!layer_conv2d_is_direct(conv, kernels))
+        return false;
+    struct conv2d_shape shape = conv_shape(conv, images);
+    return kernels->conv2d_pooled_applies(&shape);
 }
 
 static void backward_groups(const struct layer *layer, const struct layer_call *call, real *dbias)
