@@ -17,37 +17,51 @@ static void run_grouped(const struct kernels *kernels, void *argument, struct me
     kernels->grouped_conv2d_backward_weight(a->shape, a->groups, a->x, a->dy, a->dweight, a->dbias, member);
 }
 
+/* Runs it on the inputs of `a`, with outputs of its own, which the caller frees. */
+static void fill_grouped(const struct kernels *kernels, struct grouped_arguments *a, size_t weights)
+{
+    size_t lanes = (size_t)blocks_of(a->shape->images) * LANES;
+    a->y = make_unset(conv_outputs(a->shape) * lanes), a->dx = make_unset(conv_inputs(a->shape) * lanes);
+    a->dweight = make_unset(weights);
+    a->dbias = a->bias ? make_unset((size_t)a->shape->out_channels) : NULL;
+    run(run_grouped, kernels, a);
+}
+
+static void free_grouped(struct grouped_arguments *a)
+{
+    free(a->y), free(a->dx), free(a->dweight), free(a->dbias);
+}
+
 static void compare_grouped(const struct conv2d_shape *shape, int groups, bool with_bias)
 {
-    const struct kernels *tables[2] = {kernel_reference(), tested};
-    size_t blocks = (size_t)blocks_of(shape->images), inputs = conv_inputs(shape) * LANES * blocks;
-    size_t outputs = conv_outputs(shape) * LANES * blocks, channels = (size_t)shape->out_channels;
+    size_t lanes = (size_t)blocks_of(shape->images) * LANES, channels = (size_t)shape->out_channels;
+    size_t inputs = conv_inputs(shape) * lanes, outputs = conv_outputs(shape) * lanes;
     size_t weights =
         channels * (size_t)(shape->in_channels / groups * shape->kernel_height * shape->kernel_width);
     float *x = make_values(inputs, 1), *dy = make_values(outputs, 2), *weight = make_values(weights, 3);
     float *bias = make_values(channels, 4);
-    struct grouped_arguments a[2];
+    struct grouped_arguments expected = {.shape = shape,
+                                         .groups = groups,
+                                         .x = x,
+                                         .dy = dy,
+                                         .weight = weight,
+                                         .bias = with_bias ? bias : NULL};
+    struct grouped_arguments actual = expected;
+    struct trial trial = {0};
     clear_empty_lanes(dy, shape->images, conv_outputs(shape));
-    for (int t = 0; t < 2; t++) {
-        a[t] = (struct grouped_arguments){shape,
-                                          groups,
-                                          x,
-                                          dy,
-                                          weight,
-                                          with_bias ? bias : NULL,
-                                          make_unset(outputs),
-                                          make_unset(inputs),
-                                          make_unset(weights),
-                                          with_bias ? make_unset(channels) : NULL};
-        run(run_grouped, tables[t], &a[t]);
+    fill_grouped(kernel_reference(), &expected, weights);
+    while (next_trial(&trial)) {
+        fill_grouped(tested, &actual, weights);
+        assert_same_bits("grouped_conv2d_forward", expected.y, actual.y, outputs * sizeof(float));
+        assert_same_bits("grouped_conv2d_backward_input", expected.dx, actual.dx, inputs * sizeof(float));
+        assert_same_bits("grouped_conv2d_backward_weight", expected.dweight, actual.dweight,
+                         weights * sizeof(float));
+        if (with_bias)
+            assert_same_bits("grouped_conv2d's bias gradient", expected.dbias, actual.dbias,
+                             channels * sizeof(float));
+        free_grouped(&actual);
     }
-    assert_same_bits("grouped_conv2d_forward", a[0].y, a[1].y, outputs * sizeof(float));
-    assert_same_bits("grouped_conv2d_backward_input", a[0].dx, a[1].dx, inputs * sizeof(float));
-    assert_same_bits("grouped_conv2d_backward_weight", a[0].dweight, a[1].dweight, weights * sizeof(float));
-    if (with_bias)
-        assert_same_bits("grouped_conv2d's bias gradient", a[0].dbias, a[1].dbias, channels * sizeof(float));
-    for (int t = 0; t < 2; t++)
-        free(a[t].y), free(a[t].dx), free(a[t].dweight), free(a[t].dbias);
+    free_grouped(&expected);
     free(x), free(dy), free(weight), free(bias);
 }
 
@@ -217,7 +231,7 @@ static void channel_dropouts(void)
 static void grouped_convolutions_have_the_bits_of_the_reference(void **state)
 {
     (void)state;
-    for_all_tables(grouped_convolutions);
+    grouped_convolutions();
 }
 
 static void gates_and_sums_have_the_bits_of_the_reference(void **state)
