@@ -40,10 +40,11 @@ stage() {
   rm -f "$log"
 }
 
+# build PRESET [TARGET…]: all of it, or what is named.
 build() {
   local preset=$1
   shift
-  cmake --preset "$preset" -DRUNNER_LONG=$long "${@:2}" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$1"}
+  cmake --preset "$preset" -DRUNNER_LONG=$long && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
 }
 
 # run_tests NAME PRESET ARGUMENT…: a set of ctest's tests; each one counts.
@@ -98,7 +99,7 @@ run_tests "all tests, GCC's build" release
 stage "build with AddressSanitizer and UBSan" build asan
 run_tests "unit tests under AddressSanitizer and UBSan" asan -L unit
 stage "fuzzers of configurations" fuzz "$([ $long = ON ] && echo 1200 || echo same)"
-stage "build with ThreadSanitizer" build tsan
+stage "build with ThreadSanitizer" build tsan runner seeded_race test_team test_scheduler
 run_tests "tests of threads under ThreadSanitizer" tsan -L unit -R 'team|scheduler'
 run_tests "grids and seeded races under ThreadSanitizer" tsan -R races
 
