@@ -314,11 +314,13 @@ static double timed_call(struct step *step, int call, struct member member)
 }
 
 /* One call after the other, as in a step; then the parts of a team of two. */
-static void repeat(struct step *step, int repetition, double whole[CALLS + 1][REPETITIONS_LIMIT],
+static void repeat(struct step *step, int repetition, double whole[CALLS + 2][REPETITIONS_LIMIT],
                    double parts[2][CALLS][REPETITIONS_LIMIT])
 {
     double start = thread_seconds(), operations = peak_run();
     whole[CALLS][repetition] = (thread_seconds() - start) / operations;
+    start = thread_seconds(), operations = peak_run_widest();
+    whole[CALLS + 1][repetition] = (thread_seconds() - start) / operations;
     for (int i = 0; i < CALLS; i++)
         whole[i][repetition] = timed_call(step, i, member_alone());
     for (int part = 0; part < 2; part++)
@@ -328,7 +330,7 @@ static void repeat(struct step *step, int repetition, double whole[CALLS + 1][RE
 
 int layers_measure(const struct kernels *kernels, int batch, int repetitions, struct layer_row *rows)
 {
-    static double samples[CALLS + 1][REPETITIONS_LIMIT], parts[2][CALLS][REPETITIONS_LIMIT];
+    static double samples[CALLS + 2][REPETITIONS_LIMIT], parts[2][CALLS][REPETITIONS_LIMIT];
     struct step step = {.kernels = kernels, .batch = batch};
     if (repetitions > REPETITIONS_LIMIT)
         repetitions = REPETITIONS_LIMIT;
@@ -336,6 +338,7 @@ int layers_measure(const struct kernels *kernels, int batch, int repetitions, st
     for (int repetition = 0; repetition < repetitions; repetition++)
         repeat(&step, repetition, samples, parts);
     double peak = 1e-9 / samples_median(samples[CALLS], repetitions);
+    double widest = 1e-9 / samples_median(samples[CALLS + 1], repetitions);
     for (int i = 0; i < CALLS; i++) {
         double first = samples_median(parts[0][i], repetitions),
                second = samples_median(parts[1][i], repetitions);
@@ -345,6 +348,7 @@ int layers_measure(const struct kernels *kernels, int batch, int repetitions, st
         rows[i].halves = first > second ? first : second;
         rows[i].gflops = 2e-9 * calls[i].multiply_adds * batch / rows[i].seconds;
         rows[i].fraction = rows[i].gflops / peak;
+        rows[i].fraction_of_widest = rows[i].gflops / widest;
     }
     free_step(&step);
     return CALLS;

@@ -164,13 +164,13 @@ enum status networks_measure(const char *configs, const struct kernels *kernels,
 
 void networks_print(const struct networks *networks)
 {
-    printf("%-20s %-9s %5s %12s %9s %9s   evaluation %9s\n", "network", "", "batch", "images/s", "GFLOP/s",
-           "of peak", "of peak");
+    printf("%-20s %-9s %5s %12s %9s %9s %9s   evaluation %9s\n", "network", "", "batch", "images/s",
+           "GFLOP/s", "of peak", "widest", "of peak");
     for (int i = 0; i < NETWORK_ROWS; i++) {
         const struct network_row *row = &networks->rows[i];
-        printf("%-20s %-9s %5d %12.0f %9.2f %9.3f   %20.3f\n", row->network, row->convolution, row->batch,
-               row->epoch.images_per_second, row->epoch.gflops, row->epoch.fraction,
-               row->evaluation.fraction);
+        printf("%-20s %-9s %5d %12.0f %9.2f %9.3f %9.3f   %20.3f\n", row->network, row->convolution,
+               row->batch, row->epoch.images_per_second, row->epoch.gflops, row->epoch.fraction,
+               row->epoch.fraction_of_widest, row->evaluation.fraction);
     }
     printf("\nLeNet-5's epoch, relative to the baseline's\n");
     for (int i = 0; i < ADDITION_ROWS; i++)

@@ -12,30 +12,40 @@ enum { ROUNDS = 50000, CHAINS = 12 };
 
 #if defined(__x86_64__)
 
+#define FMA(register, chain)  "vfmadd213ps %%" register "13, %%" register "12, %%" register #chain "\n\t"
+#define FILL(register, chain) "vmovaps %%" register "13, %%" register #chain "\n\t"
+#define EACH(what, register)                                                                                 \
+    what(register, 0) what(register, 1) what(register, 2) what(register, 3) what(register, 4)                \
+        what(register, 5) what(register, 6) what(register, 7) what(register, 8) what(register, 9)            \
+            what(register, 10) what(register, 11)
+#define CHAINS_OF(register)                                                                                  \
+    __asm__ volatile("vbroadcastss (%1), %%" register "12\n\tvbroadcastss (%2), %%" register "13\n\t" EACH(  \
+                         FILL, register) ".p2align 5\n\t"                                                    \
+                                         "1:\n\t" EACH(FMA, register) "dec %0\n\tjnz 1b\n\tvzeroupper"       \
+                     : "+r"(rounds)                                                                          \
+                     : "r"(&factor), "r"(&term)                                                              \
+                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",       \
+                       "xmm10", "xmm11", "xmm12", "xmm13", "cc", "memory")
+
+static const float factor = 0.999f, term = 0.001f;
+
 __attribute__((target("avx2,fma"))) double peak_run(void)
 {
     long rounds = ROUNDS;
-    static const float factor[8] = {0.999f, 0.999f, 0.999f, 0.999f, 0.999f, 0.999f, 0.999f, 0.999f};
-    static const float term[8] = {0.001f, 0.001f, 0.001f, 0.001f, 0.001f, 0.001f, 0.001f, 0.001f};
-    __asm__ volatile("vmovups (%1), %%ymm12\n\tvmovups (%2), %%ymm13\n\t"
-                     "vmovaps %%ymm13, %%ymm0\n\tvmovaps %%ymm13, %%ymm1\n\tvmovaps %%ymm13, %%ymm2\n\t"
-                     "vmovaps %%ymm13, %%ymm3\n\tvmovaps %%ymm13, %%ymm4\n\tvmovaps %%ymm13, %%ymm5\n\t"
-                     "vmovaps %%ymm13, %%ymm6\n\tvmovaps %%ymm13, %%ymm7\n\tvmovaps %%ymm13, %%ymm8\n\t"
-                     "vmovaps %%ymm13, %%ymm9\n\tvmovaps %%ymm13, %%ymm10\n\tvmovaps %%ymm13, %%ymm11\n\t"
-                     ".p2align 5\n\t"
-                     "1:\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm0\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm1\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm2\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm3\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm4\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm5\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm6\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm7\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm8\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm9\n\t"
-                     "vfmadd213ps %%ymm13, %%ymm12, %%ymm10\n\tvfmadd213ps %%ymm13, %%ymm12, %%ymm11\n\t"
-                     "dec %0\n\tjnz 1b\n\tvzeroupper"
-                     : "+r"(rounds)
-                     : "r"(factor), "r"(term)
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                       "xmm10", "xmm11", "xmm12", "xmm13", "cc", "memory");
+    CHAINS_OF("ymm");
     return 2.0 * 8 * CHAINS * ROUNDS;
+}
+
+__attribute__((target("avx512f"))) static double run_wide(void)
+{
+    long rounds = ROUNDS;
+    CHAINS_OF("zmm");
+    return 2.0 * 16 * CHAINS * ROUNDS;
+}
+
+double peak_run_widest(void)
+{
+    return __builtin_cpu_supports("avx512f") ? run_wide() : peak_run();
 }
 
 const char *peak_vectors(void)
@@ -61,6 +71,11 @@ double peak_run(void)
     return 2.0 * 4 * CHAINS * ROUNDS;
 }
 
+double peak_run_widest(void)
+{
+    return peak_run();
+}
+
 const char *peak_vectors(void)
 {
     return "4-lane vectors";
@@ -68,13 +83,13 @@ const char *peak_vectors(void)
 
 #endif
 
-double peak_measure(int repetitions)
+double peak_measure(double (*run)(void), int repetitions)
 {
     double samples[64];
     if (repetitions > 64)
         repetitions = 64;
     for (int i = 0; i < repetitions; i++) {
-        double start = thread_seconds(), operations = peak_run();
+        double start = thread_seconds(), operations = run();
         samples[i] = operations / (thread_seconds() - start);
     }
     return samples_median(samples, repetitions);

@@ -7,12 +7,14 @@
 enum { ROUNDS_LIMIT = 15, PEAK_CALLS = 40 };
 
 struct measured {
-    double seconds, images_per_second, gflops, fraction;
+    double seconds, images_per_second, gflops;
+    double fraction, fraction_of_widest; /* of peak_run and of peak_run_widest */
 };
 
 struct series {
     struct bench_run run;
-    double epoch[ROUNDS_LIMIT], evaluation[ROUNDS_LIMIT], peak[ROUNDS_LIMIT];
+    double epoch[ROUNDS_LIMIT], evaluation[ROUNDS_LIMIT];
+    double peak[ROUNDS_LIMIT], widest[ROUNDS_LIMIT];
 };
 
 /* Trains the run's first epoch anew and takes its processor time as sample `round`; the evaluation behind it
