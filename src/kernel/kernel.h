@@ -142,7 +142,7 @@ struct adam_step {
 };
 
 struct kernels {
-    const char *name; /* "reference", "portable", "avx2", "avx512", "neon" */
+    const char *name; /* "reference", "portable", "avx2", "avx512", "avx512x2", "neon" */
 
     /* Parameters are kept in kernel order. The index functions say where the element of the common (PyTorch)
      * order is; sizes include padding, whose elements stay 0 through every optimiser. */

@@ -17,14 +17,18 @@
 #include <arm_neon.h>
 #endif
 
-#if defined(TUNED_IS_avx512)
-enum { VECTOR = 16, TILE_OUTPUTS = 12, ACCUMULATORS = 12 };
+/* TILE_PLACES: of how many places a register tile is made (tuned_tile.h). With one an fma of 16 lanes has a
+ * load of its own for its weight; that keeps pace with one fma a cycle, but not with two (avx512x2). */
+#if defined(TUNED_IS_avx512x2)
+enum { VECTOR = 16, TILE_PLACES = 2, TILE_OUTPUTS = 12, ACCUMULATORS = 12 };
+#elif defined(TUNED_IS_avx512)
+enum { VECTOR = 16, TILE_PLACES = 1, TILE_OUTPUTS = 12, ACCUMULATORS = 12 };
 #elif defined(TUNED_IS_avx2)
-enum { VECTOR = 8, TILE_OUTPUTS = 6, ACCUMULATORS = 12 };
+enum { VECTOR = 8, TILE_PLACES = 1, TILE_OUTPUTS = 6, ACCUMULATORS = 12 };
 #else
-enum { VECTOR = 4, TILE_OUTPUTS = 6, ACCUMULATORS = 12 };
+enum { VECTOR = 4, TILE_PLACES = 1, TILE_OUTPUTS = 6, ACCUMULATORS = 12 };
 #endif
-enum { VECTORS = LANES / VECTOR };
+enum { VECTORS = LANES / VECTOR, TILE_VECTORS = TILE_PLACES * VECTORS };
 
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
@@ -199,12 +203,12 @@ INLINE void vec_multiply_wide(vecu a, uint32_t factor, vecu *high, vecu *low)
 
 #endif
 
-/* *from in all lanes, as the factor of VECTORS fma. With one vector a block the instruction reads and repeats
+/* *from in all lanes, as the factor of `uses` fma. With one the instruction reads and repeats
  * it by itself, at full speed, where a load that fills 16 lanes takes a third more than its cycle (Zen 4);
  * with several it belongs in a register. */
-INLINE vec vec_repeated(const float *from)
+INLINE vec vec_repeated(const float *from, int uses)
 {
-    return VECTORS == 1 ? vec_all(*from) : vec_pinned(vec_all(*from));
+    return uses == 1 ? vec_all(*from) : vec_pinned(vec_all(*from));
 }
 
 /* mask ? a : b, mask being a comparison's result: all bits or none in a lane. */

@@ -5,6 +5,7 @@
 
 #include "kernel/kernel.h"
 
+const struct kernels *kernel_tuned_avx512x2(void);
 const struct kernels *kernel_tuned_avx512(void);
 const struct kernels *kernel_tuned_avx2(void);
 const struct kernels *kernel_tuned_neon(void);

@@ -81,20 +81,38 @@ struct run {
     struct taps taps;
     int count;
     ptrdiff_t x_step;
+    struct places blocks;
     const float *x, *bias;
     float *y;
     size_t y_output;
 };
 
-INLINE void run_positions(const struct run *run, int outputs, int columns)
+/* Positions [begin, end), `each` of them at a time. */
+INLINE void run_places(const struct run *run, int outputs, int columns, struct places places, int begin,
+                       int end, int each)
 {
     struct taps taps = run->taps;
-    const float *x = run->x;
-    float *y = run->y;
     taps.columns = columns;
     taps.w_column = taps.w_column == outputs ? outputs : taps.w_column;
-    for (int position = run->count; position > 0; position--, x += run->x_step, y += LANES)
-        tile_run(&taps, outputs, 1, x, run->bias, y, run->y_output);
+    const float *x = run->x + begin * run->x_step;
+    float *y = run->y + (size_t)begin * LANES;
+    for (int position = begin; position < end; position += each, x += each * run->x_step, y += each * LANES)
+        tile_run(&taps, outputs, places, 1, x, run->bias, y, run->y_output);
+}
+
+/* A tile takes its places from neighbouring blocks, or else from neighbouring positions, with one over. */
+INLINE void run_positions(const struct run *run, int outputs, int columns)
+{
+    struct places places = {TILE_PLACES, run->blocks.x_step, run->blocks.y_step};
+    int each = 1;
+    if (run->blocks.count < TILE_PLACES) {
+        each = TILE_PLACES;
+        places.x_step = run->x_step, places.y_step = LANES;
+    }
+    int whole = run->count / each * each;
+    run_places(run, outputs, columns, places, 0, whole, each);
+    if (TILE_PLACES > 1)
+        run_places(run, outputs, columns, (struct places){.count = 1}, whole, run->count, 1);
 }
 
 /* Full rows of the common filters are unrolled; anything else loops. */
@@ -226,8 +244,9 @@ static void row_of_tile(const struct result_row *row, const struct segments *seg
     }
 }
 
-static void forward_row(const struct conv2d_shape *shape, const struct segments *segments, const float *x,
-                        const float *packed, const float *bias, int p, float *y)
+static void forward_row(const struct conv2d_shape *shape, const struct segments *segments,
+                        struct places blocks, const float *x, const float *packed, const float *bias, int p,
+                        float *y)
 {
     struct clip rows =
         clip_forward(p, shape->stride_height, shape->padding_height, shape->kernel_height, shape->in_height);
@@ -248,6 +267,7 @@ static void forward_row(const struct conv2d_shape *shape, const struct segments 
                             .w_column = outputs};
         struct result_row row = {.run = {.taps = taps,
                                          .x_step = (ptrdiff_t)shape->stride_width * LANES,
+                                         .blocks = blocks,
                                          .bias = bias ? bias + first : NULL,
                                          .y_output = y_plane},
                                  .x = x + (ptrdiff_t)rows.other * shape->in_width * LANES,
@@ -274,16 +294,19 @@ void TUNED(conv2d_forward)(const struct conv2d_shape *shape, const float *x, con
     struct segments segments;
     for (int column = 0; column < shape->out_width;) {
         column = find_segments(shape, true, column, &segments);
-        for (long k = begin; k < end; k++) {
+        struct places blocks = {1, (ptrdiff_t)x_block, (ptrdiff_t)y_block};
+        for (long k = begin; k < end; k = item_after(k, shape->out_height, blocks.count)) {
             long block = k / shape->out_height;
-            forward_row(shape, &segments, x + block * x_block, scratch, bias, (int)(k % shape->out_height),
-                        y + block * y_block);
+            if (k == begin || k % shape->out_height == 0)
+                blocks.count = blocks_from(k, end, shape->out_height);
+            forward_row(shape, &segments, blocks, x + block * x_block, scratch, bias,
+                        (int)(k % shape->out_height), y + block * y_block);
         }
     }
 }
 
 static void backward_input_row(const struct conv2d_shape *shape, const struct segments *segments,
-                               const float *dy, const float *packed, int h, float *dx)
+                               struct places blocks, const float *dy, const float *packed, int h, float *dx)
 {
     struct clip rows = clip_backward(h, shape->stride_height, shape->padding_height, shape->kernel_height,
                                      shape->out_height);
@@ -302,9 +325,10 @@ static void backward_input_row(const struct conv2d_shape *shape, const struct se
                             .w_channel = (ptrdiff_t)positions * outputs,
                             .w_row = (ptrdiff_t)shape->stride_height * shape->kernel_width * outputs,
                             .w_column = (ptrdiff_t)shape->stride_width * outputs};
-        struct result_row row = {.run = {.taps = taps, .x_step = LANES, .y_output = dx_plane},
-                                 .x = dy + (ptrdiff_t)rows.other * shape->out_width * LANES,
-                                 .y = dx + first * dx_plane + (size_t)h * shape->in_width * LANES};
+        struct result_row row = {
+            .run = {.taps = taps, .x_step = LANES, .blocks = blocks, .y_output = dx_plane},
+            .x = dy + (ptrdiff_t)rows.other * shape->out_width * LANES,
+            .y = dx + first * dx_plane + (size_t)h * shape->in_width * LANES};
         row_of_tile(&row, segments, outputs);
     }
 }
@@ -327,10 +351,13 @@ void TUNED(conv2d_backward_input)(const struct conv2d_shape *shape, const float 
     struct segments segments;
     for (int column = 0; column < shape->in_width;) {
         column = find_segments(shape, false, column, &segments);
-        for (long k = begin; k < end; k++) {
+        struct places blocks = {1, (ptrdiff_t)dy_block, (ptrdiff_t)dx_block};
+        for (long k = begin; k < end; k = item_after(k, shape->in_height, blocks.count)) {
             long block = k / shape->in_height;
-            backward_input_row(shape, &segments, dy + block * dy_block, scratch, (int)(k % shape->in_height),
-                               dx + block * dx_block);
+            if (k == begin || k % shape->in_height == 0)
+                blocks.count = blocks_from(k, end, shape->in_height);
+            backward_input_row(shape, &segments, blocks, dy + block * dy_block, scratch,
+                               (int)(k % shape->in_height), dx + block * dx_block);
         }
     }
 }

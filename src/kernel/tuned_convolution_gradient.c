@@ -16,6 +16,15 @@
 #include "kernel/simd.h"
 #include "kernel/tuned.h"
 
+/* Counting positions takes slots that two fma a cycle cannot spare. */
+#if !defined(TUNED_IS_avx512x2)
+#define UNROLL_POSITIONS
+#elif defined(__clang__)
+#define UNROLL_POSITIONS _Pragma("unroll 5")
+#else
+#define UNROLL_POSITIONS _Pragma("GCC unroll 5")
+#endif
+
 enum { BAND_BYTES = 34 * 1024, BLOCKS_BYTES = 768 * 1024, TILE_LIMIT = 6 };
 
 /* The sums of filters, and behind them those of biases. */
@@ -142,6 +151,7 @@ INLINE void walk_row(struct chains *chains, const struct walk *walk, int outputs
     int q = 0;
     for (; q < walk->inside_begin; q++, x += x_step, dy += LANES)
         multiply_add_clipped(chains, outputs, columns, biased, walk, x, dy, q);
+    UNROLL_POSITIONS
     for (; q < walk->inside_end; q++, x += x_step, dy += LANES)
         multiply_add(chains, outputs, 0, columns, biased, x, dy, walk->dy_output);
     for (; q < walk->out_width; q++, x += x_step, dy += LANES)

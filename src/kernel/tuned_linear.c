@@ -11,7 +11,7 @@
 enum {
     COLUMNS = 2 * VECTOR < LANES ? LANES : 2 * VECTOR
 }; /* input features of a tile of the weights' gradient */
-enum { COLUMN_VECTORS = COLUMNS / VECTOR, UPDATE_OUTPUTS = 6 };
+enum { COLUMN_VECTORS = COLUMNS / VECTOR, UPDATE_OUTPUTS = 6 * TILE_PLACES };
 
 static size_t row_stride(const struct linear_shape *shape)
 {
@@ -31,57 +31,67 @@ size_t TUNED(linear_scratch)(const struct linear_shape *shape)
 }
 
 /* Constant strides per case: forward steps along rows, backward down columns. */
-INLINE void run_outputs(const struct taps *taps, int outputs, bool forward, const float *x, const float *bias,
-                        float *y)
+INLINE void run_constant(const struct taps *taps, int outputs, bool forward, struct places places,
+                         const float *x, const float *bias, float *y)
 {
     struct taps constant = *taps;
     constant.channels = constant.rows = 1;
     constant.x_column = LANES;
     if (forward)
         constant.w_column = 1;
-    tile_run(&constant, outputs, forward ? taps->w_output : 1, x, bias, y, LANES);
+    tile_run(&constant, outputs, places, forward ? taps->w_output : 1, x, bias, y, LANES);
 }
 
-INLINE void run_tile(const struct taps *taps, int outputs, bool forward, const float *x, const float *bias,
-                     float *y)
+INLINE void run_outputs(const struct taps *taps, int outputs, bool forward, struct places places,
+                        const float *x, const float *bias, float *y)
+{
+    if (places.count == TILE_PLACES)
+        run_constant(taps, outputs, forward, (struct places){TILE_PLACES, places.x_step, places.y_step}, x,
+                     bias, y);
+    else
+        run_constant(taps, outputs, forward, (struct places){.count = 1}, x, bias, y);
+}
+
+INLINE void run_tile(const struct taps *taps, int outputs, bool forward, struct places places, const float *x,
+                     const float *bias, float *y)
 {
     switch (outputs) {
     case 1:
-        run_outputs(taps, 1, forward, x, bias, y);
+        run_outputs(taps, 1, forward, places, x, bias, y);
         break;
     case 2:
-        run_outputs(taps, 2, forward, x, bias, y);
+        run_outputs(taps, 2, forward, places, x, bias, y);
         break;
     case 3:
-        run_outputs(taps, 3, forward, x, bias, y);
+        run_outputs(taps, 3, forward, places, x, bias, y);
         break;
     case 4:
-        run_outputs(taps, 4, forward, x, bias, y);
+        run_outputs(taps, 4, forward, places, x, bias, y);
         break;
     case 5:
-        run_outputs(taps, 5, forward, x, bias, y);
+        run_outputs(taps, 5, forward, places, x, bias, y);
         break;
     case 6:
-        run_outputs(taps, 6, forward, x, bias, y);
+        run_outputs(taps, 6, forward, places, x, bias, y);
         break;
 #if defined(TUNED_IS_avx512)
     case 7:
-        run_outputs(taps, 7, forward, x, bias, y);
+        run_outputs(taps, 7, forward, places, x, bias, y);
         break;
     case 8:
-        run_outputs(taps, 8, forward, x, bias, y);
+        run_outputs(taps, 8, forward, places, x, bias, y);
         break;
     case 9:
-        run_outputs(taps, 9, forward, x, bias, y);
+        run_outputs(taps, 9, forward, places, x, bias, y);
         break;
     case 10:
-        run_outputs(taps, 10, forward, x, bias, y);
+        run_outputs(taps, 10, forward, places, x, bias, y);
         break;
     case 11:
-        run_outputs(taps, 11, forward, x, bias, y);
+        run_outputs(taps, 11, forward, places, x, bias, y);
         break;
     case 12:
-        run_outputs(taps, 12, forward, x, bias, y);
+        run_outputs(taps, 12, forward, places, x, bias, y);
         break;
 #endif
     default:
@@ -97,13 +107,16 @@ void TUNED(linear_forward)(const struct linear_shape *shape, const float *x, con
     int tiles = tile_count(shape->out_features);
     long begin, end;
     member_range(member, (long)blocks_of(shape->images) * tiles, &begin, &end);
-    for (long k = begin; k < end; k++) {
+    struct places blocks = {1, (ptrdiff_t)shape->in_features * LANES, (ptrdiff_t)shape->out_features * LANES};
+    for (long k = begin; k < end; k = item_after(k, tiles, blocks.count)) {
         long block = k / tiles;
+        if (k == begin || k % tiles == 0)
+            blocks.count = blocks_from(k, end, tiles);
         int first = tile_begin(shape->out_features, (int)(k % tiles));
         int next = tile_begin(shape->out_features, (int)(k % tiles) + 1);
         struct taps taps = {
             .weight = weight + first * stride, .columns = shape->in_features, .w_output = (ptrdiff_t)stride};
-        run_tile(&taps, next - first, true, x + block * shape->in_features * LANES,
+        run_tile(&taps, next - first, true, blocks, x + block * shape->in_features * LANES,
                  bias ? bias + first : NULL, y + (block * shape->out_features + first) * LANES);
     }
 }
@@ -115,14 +128,17 @@ void TUNED(linear_backward_input)(const struct linear_shape *shape, const float 
     int tiles = tile_count(shape->in_features);
     long begin, end;
     member_range(member, (long)blocks_of(shape->images) * tiles, &begin, &end);
-    for (long k = begin; k < end; k++) {
+    struct places blocks = {1, (ptrdiff_t)shape->out_features * LANES, (ptrdiff_t)shape->in_features * LANES};
+    for (long k = begin; k < end; k = item_after(k, tiles, blocks.count)) {
         long block = k / tiles;
+        if (k == begin || k % tiles == 0)
+            blocks.count = blocks_from(k, end, tiles);
         int first = tile_begin(shape->in_features, (int)(k % tiles));
         int next = tile_begin(shape->in_features, (int)(k % tiles) + 1);
         struct taps taps = {.weight = weight + first,
                             .columns = shape->out_features,
                             .w_column = (ptrdiff_t)row_stride(shape)};
-        run_tile(&taps, next - first, false, dy + block * shape->out_features * LANES, NULL,
+        run_tile(&taps, next - first, false, blocks, dy + block * shape->out_features * LANES, NULL,
                  dx + (block * shape->in_features + first) * LANES);
     }
 }
@@ -161,8 +177,22 @@ static void transpose(const struct linear_shape *shape, const float *x, float *t
     }
 }
 
-INLINE void update_tile(const struct linear_shape *shape, int outputs, const float *transposed,
-                        const float *dy, float sums[][COLUMNS])
+/* The first `count` columns of one output. */
+INLINE void store_columns(const vec *sum, int count, float *dweight)
+{
+    UNROLL
+    for (int v = 0; v < COLUMN_VECTORS; v++) {
+        int left = count - v * VECTOR;
+        if (left >= VECTOR)
+            vec_store(dweight + v * VECTOR, sum[v]);
+        else
+            for (int i = 0; i < left; i++)
+                dweight[v * VECTOR + i] = sum[v][i];
+    }
+}
+
+INLINE void update_tile(const struct linear_shape *shape, int outputs, int columns, const float *transposed,
+                        const float *dy, float *dweight)
 {
     size_t stride = transposed_stride(shape);
     vec sum[UPDATE_OUTPUTS][COLUMN_VECTORS];
@@ -174,47 +204,65 @@ INLINE void update_tile(const struct linear_shape *shape, int outputs, const flo
     for (int first = 0; first < shape->images; first += LANES, dy += (size_t)shape->out_features * LANES) {
         int lanes = shape->images - first < LANES ? shape->images - first : LANES;
         for (int lane = 0; lane < lanes; lane++, transposed += stride) {
-            vec columns[COLUMN_VECTORS];
+            vec features[COLUMN_VECTORS];
             UNROLL
             for (int v = 0; v < COLUMN_VECTORS; v++)
-                columns[v] = vec_pinned(vec_load(transposed + v * VECTOR));
+                features[v] = vec_pinned(vec_load(transposed + v * VECTOR));
             UNROLL
             for (int k = 0; k < outputs; k++) {
                 vec gradient = vec_pinned(vec_all(dy[k * LANES + lane]));
                 UNROLL
                 for (int v = 0; v < COLUMN_VECTORS; v++)
-                    sum[k][v] = vec_fma(gradient, columns[v], sum[k][v]);
+                    sum[k][v] = vec_fma(gradient, features[v], sum[k][v]);
             }
         }
     }
     UNROLL
     for (int k = 0; k < outputs; k++)
-        UNROLL
-    for (int v = 0; v < COLUMN_VECTORS; v++)
-        vec_store(sums[k] + v * VECTOR, sum[k][v]);
+        store_columns(sum[k], columns, dweight + k * row_stride(shape));
 }
 
-static void update_outputs(const struct linear_shape *shape, int outputs, const float *transposed,
-                           const float *dy, float sums[][COLUMNS])
+static void update_outputs(const struct linear_shape *shape, int outputs, int columns,
+                           const float *transposed, const float *dy, float *dweight)
 {
     switch (outputs) {
     case 1:
-        update_tile(shape, 1, transposed, dy, sums);
+        update_tile(shape, 1, columns, transposed, dy, dweight);
         break;
     case 2:
-        update_tile(shape, 2, transposed, dy, sums);
+        update_tile(shape, 2, columns, transposed, dy, dweight);
         break;
     case 3:
-        update_tile(shape, 3, transposed, dy, sums);
+        update_tile(shape, 3, columns, transposed, dy, dweight);
         break;
     case 4:
-        update_tile(shape, 4, transposed, dy, sums);
+        update_tile(shape, 4, columns, transposed, dy, dweight);
         break;
     case 5:
-        update_tile(shape, 5, transposed, dy, sums);
+        update_tile(shape, 5, columns, transposed, dy, dweight);
         break;
+#if defined(TUNED_IS_avx512x2)
+    case 6:
+        update_tile(shape, 6, columns, transposed, dy, dweight);
+        break;
+    case 7:
+        update_tile(shape, 7, columns, transposed, dy, dweight);
+        break;
+    case 8:
+        update_tile(shape, 8, columns, transposed, dy, dweight);
+        break;
+    case 9:
+        update_tile(shape, 9, columns, transposed, dy, dweight);
+        break;
+    case 10:
+        update_tile(shape, 10, columns, transposed, dy, dweight);
+        break;
+    case 11:
+        update_tile(shape, 11, columns, transposed, dy, dweight);
+        break;
+#endif
     default:
-        update_tile(shape, UPDATE_OUTPUTS, transposed, dy, sums);
+        update_tile(shape, UPDATE_OUTPUTS, columns, transposed, dy, dweight);
     }
 }
 
@@ -227,14 +275,12 @@ static void update_weights(const struct linear_shape *shape, const float *transp
     long begin, end;
     member_range(member, (long)output_tiles * column_tiles, &begin, &end);
     for (long k = begin; k < end; k++) {
-        _Alignas(64) float sums[UPDATE_OUTPUTS][COLUMNS];
         int o = (int)((long)shape->out_features * (k % output_tiles) / output_tiles);
         int next = (int)((long)shape->out_features * (k % output_tiles + 1) / output_tiles);
         int i = (int)(k / output_tiles) * COLUMNS;
         int columns = shape->in_features - i < COLUMNS ? shape->in_features - i : COLUMNS;
-        update_outputs(shape, next - o, transposed + i, dy + (size_t)o * LANES, sums);
-        for (int output = o; output < next; output++)
-            memcpy(dweight + output * row + i, sums[output - o], (size_t)columns * sizeof(float));
+        update_outputs(shape, next - o, columns, transposed + i, dy + (size_t)o * LANES,
+                       dweight + o * row + i);
     }
 }
 

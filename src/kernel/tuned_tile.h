@@ -19,45 +19,75 @@ struct taps {
     ptrdiff_t w_channel, w_row, w_column, w_output;
 };
 
-/* columns, x_column, w_column and w_output again as arguments, so that callers can make constants of them. */
-INLINE void tile_row(vec sum[][VECTORS], int outputs, const float *x, const float *weight, int columns,
-                     ptrdiff_t x_column, ptrdiff_t w_column, ptrdiff_t w_output)
+/* 1 or TILE_PLACES places that a tile takes at once, since they meet the same taps: a position in
+ * neighbouring blocks, or neighbouring positions. Vector v of the tile belongs to place v / VECTORS. */
+struct places {
+    int count;
+    ptrdiff_t x_step, y_step;
+};
+
+INLINE ptrdiff_t place_of(int v, ptrdiff_t step)
 {
+    return v / VECTORS * step + v % VECTORS * VECTOR;
+}
+
+/* columns, x_column, w_column and w_output again as arguments, so that callers can make constants of them. */
+INLINE void tile_row(vec sum[][TILE_VECTORS], int outputs, struct places places, const float *x,
+                     const float *weight, int columns, ptrdiff_t x_column, ptrdiff_t w_column,
+                     ptrdiff_t w_output)
+{
+    int vectors = places.count * VECTORS;
     for (int s = 0; s < columns; s++, x += x_column, weight += w_column) {
-        vec lanes[VECTORS];
+        vec lanes[TILE_VECTORS];
         UNROLL
-        for (int v = 0; v < VECTORS; v++)
-            lanes[v] = vec_pinned(vec_load(x + v * VECTOR));
+        for (int v = 0; v < vectors; v++)
+            lanes[v] = vec_pinned(vec_load(x + place_of(v, places.x_step)));
         UNROLL
         for (int k = 0; k < outputs; k++) {
-            vec factor = vec_repeated(weight + k * w_output);
+            vec factor = vec_repeated(weight + k * w_output, vectors);
             UNROLL
-            for (int v = 0; v < VECTORS; v++)
+            for (int v = 0; v < vectors; v++)
                 sum[k][v] = vec_fma(lanes[v], factor, sum[k][v]);
         }
     }
 }
 
-INLINE void tile_run(const struct taps *taps, int outputs, ptrdiff_t w_output, const float *x,
-                     const float *bias, float *y, size_t y_output)
+INLINE void tile_run(const struct taps *taps, int outputs, struct places places, ptrdiff_t w_output,
+                     const float *x, const float *bias, float *y, size_t y_output)
 {
-    vec sum[TILE_OUTPUTS][VECTORS];
+    int vectors = places.count * VECTORS;
+    vec sum[TILE_OUTPUTS][TILE_VECTORS];
     UNROLL
     for (int k = 0; k < outputs; k++)
         UNROLL
-    for (int v = 0; v < VECTORS; v++)
+    for (int v = 0; v < vectors; v++)
         sum[k][v] = vec_all(bias ? bias[k] : 0.0f);
     const float *x_channel = x, *w_channel = taps->weight;
     for (int c = taps->channels; c > 0; c--, x_channel += taps->x_channel, w_channel += taps->w_channel) {
         const float *x_row = x_channel, *w_row = w_channel;
         for (int r = taps->rows; r > 0; r--, x_row += taps->x_row, w_row += taps->w_row)
-            tile_row(sum, outputs, x_row, w_row, taps->columns, taps->x_column, taps->w_column, w_output);
+            tile_row(sum, outputs, places, x_row, w_row, taps->columns, taps->x_column, taps->w_column,
+                     w_output);
     }
     UNROLL
     for (int k = 0; k < outputs; k++)
         UNROLL
-    for (int v = 0; v < VECTORS; v++)
-        vec_store(y + k * y_output + v * VECTOR, sum[k][v]);
+    for (int v = 0; v < vectors; v++)
+        vec_store(y + k * y_output + place_of(v, places.y_step), sum[k][v]);
+}
+
+/* Items are the rows of one block after the other, and a member has those up to `end`: with how many blocks
+ * item k's row and those behind it in its block can be taken at once. */
+static inline int blocks_from(long k, long end, int rows)
+{
+    return k % rows == 0 && k + (long)TILE_PLACES * rows <= end ? TILE_PLACES : 1;
+}
+
+/* The item behind k, where `blocks` are taken at once from the first row on. */
+static inline long item_after(long k, int rows, int blocks)
+{
+    k++;
+    return k % rows == 0 ? k + (long)(blocks - 1) * rows : k;
 }
 
 /* Outputs are divided into tile_count tiles whose sizes differ by at most one: 16 channels are 6 + 5 + 5, not

@@ -117,8 +117,11 @@ INLINE void run_rows(const struct run *run, int outputs, int rows)
     taps.rows = 1;
     taps.columns = rows;
     taps.w_column = outputs;
-    for (int position = run->count; position > 0; position--, x += LANES, y += LANES)
-        tile_run(&taps, outputs, 1, x, NULL, y, run->y_output);
+    int left = run->count;
+    for (; left >= TILE_PLACES; left -= TILE_PLACES, x += TILE_PLACES * LANES, y += TILE_PLACES * LANES)
+        tile_run(&taps, outputs, (struct places){TILE_PLACES, LANES, LANES}, 1, x, NULL, y, run->y_output);
+    if (TILE_PLACES > 1 && left > 0)
+        tile_run(&taps, outputs, (struct places){.count = 1}, 1, x, NULL, y, run->y_output);
 }
 
 INLINE void run_outputs(const struct run *run, int outputs)

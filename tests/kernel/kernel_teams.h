@@ -13,7 +13,7 @@
 
 enum { LARGEST_TEAM = 3 };
 
-static const char *const table_names[] = {"portable", "avx2", "avx512", "neon"};
+static const char *const table_names[] = {"portable", "avx2", "avx512", "avx512x2", "neon"};
 enum { TABLE_NAMES = sizeof table_names / sizeof *table_names };
 
 static const struct kernels *tested;

@@ -120,6 +120,7 @@ static void convolutions(void)
         conv_case(1, 1, 1, 1, 1, 1, 1, 1, 0),    conv_case(17, 1, 1, 1, 20, 1, 1, 1, 0),
         conv_case(2, 1, 2, 2, 3, 6, 6, 1, 2),    conv_case(3, 2, 9, 10, 2, 2, 2, 5, 0),
         conv_case(1, 2, 1, 30, 7, 1, 5, 1, 0),   conv_case(16, 3, 30, 1, 7, 5, 1, 1, 0),
+        conv_case(49, 2, 5, 7, 19, 3, 3, 1, 1),  conv_case(64, 3, 6, 5, 11, 5, 5, 1, 2),
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         compare_conv(&shapes[i], i % 3 != 2);

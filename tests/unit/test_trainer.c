@@ -140,7 +140,7 @@ static void patience_ends_a_run_early(void **state)
 static void results_do_not_depend_on_the_kernels(void **state)
 {
     (void)state;
-    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
+    static const char *const names[] = {"portable", "avx2", "avx512", "avx512x2", "neon"};
     struct layer_plan layers[MADE_LAYERS];
     struct plan plan = plan_made_run(layers, &images);
     char reference[DIGEST_HEX], tuned[DIGEST_HEX];
@@ -361,7 +361,7 @@ static void a_batch_may_be_any_size(void **state)
 static void winograd_s_results_do_not_depend_on_kernels_or_team(void **state)
 {
     (void)state;
-    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
+    static const char *const names[] = {"portable", "avx2", "avx512", "avx512x2", "neon"};
     struct layer_plan layers[] = {plan_same(plan_conv("conv1", 5, 3, 3)),
                                   plan_layer(LAYER_TANH, "tanh1"),
                                   plan_conv("conv2", 6, 5, 5),
