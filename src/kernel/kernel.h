@@ -186,14 +186,16 @@ struct kernels {
 
     /* The same convolution with about half the products, and other roundings (winograd.h). Where `applies` is
      * true for the shape, which depends on nothing else, the same bits from every table. The gradients are
-     * formed together; dx and dbias may be NULL. Barriers inside. */
+     * formed together; dx and dbias may be NULL. backward may be called for parts of the batch as
+     * conv2d_backward_weight; the sums rest in an array of winograd_sums floats. Barriers inside. */
     bool (*winograd_applies)(const struct conv2d_shape *shape);
     size_t (*winograd_scratch)(const struct conv2d_shape *shape);
+    size_t (*winograd_sums)(const struct conv2d_shape *shape);
     void (*winograd_forward)(const struct conv2d_shape *shape, const real *x, const real *weight,
                              const real *bias, real *y, real *scratch, struct member member);
     void (*winograd_backward)(const struct conv2d_shape *shape, const real *x, const real *dy,
                               const real *weight, real *dx, real *dweight, real *dbias, real *scratch,
-                              struct member member);
+                              real *sums, struct batch_part part, struct member member);
 
     /* Convolution of channels in groups: output channel o sees the in_channels / groups input channels of its
      * group, and its weights are weight[o][in_channels / groups][kernel_height][kernel_width] without
@@ -305,11 +307,11 @@ struct kernels {
                                    const real *x, real *y, struct member member);
 
     /* logits[b][classes][16], labels[images]; parts[blocks]. dlogits (may be NULL) = (softmax - target) /
-     * images with target = (1 - smoothing) onehot + smoothing / classes; empty lanes get 0.
-     * predictions[images] (may be NULL). */
-    void (*softmax_cross_entropy)(int images, int classes, const real *logits, const uint16_t *labels,
-                                  double smoothing, real *dlogits, struct loss_part *parts,
-                                  uint16_t *predictions, struct member member);
+     * batch with target = (1 - smoothing) onehot + smoothing / classes; empty lanes get 0.
+     * predictions[images] (may be NULL). The images may be a part of the batch. */
+    void (*softmax_cross_entropy)(int images, int batch, int classes, const real *logits,
+                                  const uint16_t *labels, double smoothing, real *dlogits,
+                                  struct loss_part *parts, uint16_t *predictions, struct member member);
 
     /* The same with class weights; parts hold sums of weighted losses, dlogits is divided by their total. */
     void (*weighted_cross_entropy)(const struct weighted_loss *loss, const real *logits,
@@ -317,8 +319,8 @@ struct kernels {
                                    uint16_t *predictions, struct member member);
 
     /* y[b][outputs][16] against targets[images][outputs]: parts hold sums over images of the mean over
-     * outputs of (y - t)^2; dy (may be NULL) = 2 (y - t) / (images outputs). */
-    void (*squared_error)(int images, int outputs, const real *y, const float *targets, real *dy,
+     * outputs of (y - t)^2; dy (may be NULL) = 2 (y - t) / (batch outputs). */
+    void (*squared_error)(int images, int batch, int outputs, const real *y, const float *targets, real *dy,
                           struct loss_part *parts, struct member member);
 
     /* Over [begin, end) of the flat parameter vector; the caller divides the range. */

@@ -40,6 +40,7 @@ static const struct kernels table = {
     .grouped_conv2d_backward_weight = REFERENCE(grouped_conv2d_backward_weight),
     .winograd_applies = REFERENCE(winograd_applies),
     .winograd_scratch = REFERENCE(winograd_scratch),
+    .winograd_sums = REFERENCE(winograd_sums),
     .winograd_forward = REFERENCE(winograd_forward),
     .winograd_backward = REFERENCE(winograd_backward),
     .linear_forward = REFERENCE(linear_forward),

@@ -19,15 +19,18 @@ void REFERENCE(conv2d_backward_weight)(const struct conv2d_shape *shape, const r
                                        struct member member);
 bool REFERENCE(conv2d_pooled_applies)(const struct conv2d_shape *shape);
 
+/* sum[16] += the sums over (block, position) of dy[block][o][position][16]. */
+void REFERENCE(add_planes)(const real *dy, int blocks, int outputs, int positions, int o, real *sum);
 real REFERENCE(bias_gradient)(const real *dy, int blocks, int outputs, int positions, int o);
 
 bool REFERENCE(winograd_applies)(const struct conv2d_shape *shape);
 size_t REFERENCE(winograd_scratch)(const struct conv2d_shape *shape);
+size_t REFERENCE(winograd_sums)(const struct conv2d_shape *shape);
 void REFERENCE(winograd_forward)(const struct conv2d_shape *shape, const real *x, const real *weight,
                                  const real *bias, real *y, real *scratch, struct member member);
 void REFERENCE(winograd_backward)(const struct conv2d_shape *shape, const real *x, const real *dy,
                                   const real *weight, real *dx, real *dweight, real *dbias, real *scratch,
-                                  struct member member);
+                                  real *sums, struct batch_part part, struct member member);
 
 size_t REFERENCE(linear_weight_size)(const struct linear_shape *shape);
 size_t REFERENCE(linear_weight_index)(const struct linear_shape *shape, int o, int i);
@@ -97,14 +100,14 @@ void REFERENCE(dropout_mask)(const struct random_source *source, int images, int
                              uint16_t *mask, struct member member);
 void REFERENCE(dropout_apply)(int images, int features, double p, const uint16_t *mask, const real *x,
                               real *y, struct member member);
-void REFERENCE(softmax_cross_entropy)(int images, int classes, const real *logits, const uint16_t *labels,
-                                      double smoothing, real *dlogits, struct loss_part *parts,
-                                      uint16_t *predictions, struct member member);
+void REFERENCE(softmax_cross_entropy)(int images, int batch, int classes, const real *logits,
+                                      const uint16_t *labels, double smoothing, real *dlogits,
+                                      struct loss_part *parts, uint16_t *predictions, struct member member);
 void REFERENCE(weighted_cross_entropy)(const struct weighted_loss *loss, const real *logits,
                                        const uint16_t *labels, real *dlogits, struct loss_part *parts,
                                        uint16_t *predictions, struct member member);
-void REFERENCE(squared_error)(int images, int outputs, const real *y, const float *targets, real *dy,
-                              struct loss_part *parts, struct member member);
+void REFERENCE(squared_error)(int images, int batch, int outputs, const real *y, const float *targets,
+                              real *dy, struct loss_part *parts, struct member member);
 void REFERENCE(sgd_update)(const struct sgd_step *step, size_t begin, size_t end, real *parameter,
                            const real *gradient, real *buffer);
 void REFERENCE(adam_update)(const struct adam_step *step, size_t begin, size_t end, real *parameter,

@@ -135,7 +135,7 @@ static void filter_gradient(const struct conv2d_shape *shape, const real *x, con
             }
 }
 
-static void add_planes(const real *dy, int blocks, int outputs, int positions, int o, real sum[LANES])
+void REFERENCE(add_planes)(const real *dy, int blocks, int outputs, int positions, int o, real *sum)
 {
     for (int b = 0; b < blocks; b++)
         for (int position = 0; position < positions; position++) {
@@ -149,7 +149,7 @@ static void add_planes(const real *dy, int blocks, int outputs, int positions, i
 real REFERENCE(bias_gradient)(const real *dy, int blocks, int outputs, int positions, int o)
 {
     real sum[LANES] = {0};
-    add_planes(dy, blocks, outputs, positions, o, sum);
+    REFERENCE(add_planes)(dy, blocks, outputs, positions, o, sum);
     return kernel_lane_sum(sum);
 }
 
@@ -180,8 +180,8 @@ void REFERENCE(conv2d_backward_weight)(const struct conv2d_shape *shape, const r
                 }
         real *sum = bias_sums + o * LANES;
         begin_sum(part, sum);
-        add_planes(dy, blocks_of(shape->images), shape->out_channels, shape->out_height * shape->out_width, o,
-                   sum);
+        REFERENCE(add_planes)
+        (dy, blocks_of(shape->images), shape->out_channels, shape->out_height * shape->out_width, o, sum);
         if (dbias && part.last)
             dbias[o] = kernel_lane_sum(sum);
     }

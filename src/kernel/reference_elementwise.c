@@ -161,12 +161,12 @@ static void cross_entropy_of_block(struct image_loss image, int images, long b, 
     }
 }
 
-void REFERENCE(softmax_cross_entropy)(int images, int classes, const real *logits, const uint16_t *labels,
-                                      double smoothing, real *dlogits, struct loss_part *parts,
-                                      uint16_t *predictions, struct member member)
+void REFERENCE(softmax_cross_entropy)(int images, int batch, int classes, const real *logits,
+                                      const uint16_t *labels, double smoothing, real *dlogits,
+                                      struct loss_part *parts, uint16_t *predictions, struct member member)
 {
     struct image_loss image = {
-        .classes = classes, .smoothing = smoothing, .inverse_images = (real)(1.0 / images)};
+        .classes = classes, .smoothing = smoothing, .inverse_images = (real)(1.0 / batch)};
     long begin, end;
     member_range(member, blocks_of(images), &begin, &end);
     for (long b = begin; b < end; b++)

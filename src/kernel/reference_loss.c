@@ -66,10 +66,10 @@ void REFERENCE(weighted_cross_entropy)(const struct weighted_loss *loss, const r
     }
 }
 
-void REFERENCE(squared_error)(int images, int outputs, const real *y, const float *targets, real *dy,
-                              struct loss_part *parts, struct member member)
+void REFERENCE(squared_error)(int images, int batch, int outputs, const real *y, const float *targets,
+                              real *dy, struct loss_part *parts, struct member member)
 {
-    real scale = (real)(2.0 / ((double)images * outputs));
+    real scale = (real)(2.0 / ((double)batch * outputs));
     long begin, end;
     member_range(member, blocks_of(images), &begin, &end);
     for (long b = begin; b < end; b++) {

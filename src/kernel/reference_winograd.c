@@ -290,7 +290,9 @@ static int tile_point(const struct winograd_tile *tile, int filter_point)
     return filter_point < tile->points - 1 ? filter_point : -1;
 }
 
-/* One lane's sums for filter row (o, i, r) at all points, over (block, tile, row). */
+/* One lane's sums for filter row (o, i, r) at all points, over (block, tile, row): point n's is sums[n *
+ * LANES].
+ */
 static void filter_sums(const struct conv2d_shape *shape, const real *x, const real *dy, int o, int i, int r,
                         int lane, real *sums)
 {
@@ -303,20 +305,23 @@ static void filter_sums(const struct conv2d_shape *shape, const real *x, const r
                 gradient_points(shape, &tile, dy, b, o, p, lane, gradient);
                 for (int n = 0; n < WINOGRAD_POINTS; n++) {
                     int point = tile_point(&tile, n);
+                    real *sum = &sums[(size_t)n * LANES];
                     if (point >= 0)
-                        sums[n] = real_fma(gradient[point], at[point], sums[n]);
+                        *sum = real_fma(gradient[point], at[point], *sum);
                 }
             }
 }
 
-static void filter_row_gradient(const struct conv2d_shape *shape, const real *x, const real *dy, int o, int i,
-                                int r, real *dweight)
+/* The filter row that the sums are of. */
+static void finish_filter_row(const struct conv2d_shape *shape, const real *sums, int o, int i, int r,
+                              real *dweight)
 {
     real filters[WINOGRAD_POINTS][LANES];
     for (int lane = 0; lane < LANES; lane++) {
-        real sums[WINOGRAD_POINTS] = {0}, filter[WINOGRAD_POINTS];
-        filter_sums(shape, x, dy, o, i, r, lane, sums);
-        filter_from_points(shape->kernel_width, sums, filter);
+        real at[WINOGRAD_POINTS], filter[WINOGRAD_POINTS];
+        for (int n = 0; n < WINOGRAD_POINTS; n++)
+            at[n] = sums[(size_t)n * LANES + (size_t)lane];
+        filter_from_points(shape->kernel_width, at, filter);
         for (int s = 0; s < shape->kernel_width; s++)
             filters[s][lane] = filter[s];
     }
@@ -324,9 +329,21 @@ static void filter_row_gradient(const struct conv2d_shape *shape, const real *x,
         dweight[REFERENCE(conv2d_weight_index)(shape, o, i, r, s)] = kernel_lane_sum(filters[s]);
 }
 
+static void begin_sums(struct batch_part part, real *sums, size_t count)
+{
+    for (size_t k = 0; part.first && k < count; k++)
+        sums[k] = 0;
+}
+
+size_t REFERENCE(winograd_sums)(const struct conv2d_shape *shape)
+{
+    size_t rows = (size_t)shape->out_channels * (size_t)shape->in_channels * (size_t)shape->kernel_height;
+    return (rows * WINOGRAD_POINTS + (size_t)shape->out_channels) * LANES;
+}
+
 void REFERENCE(winograd_backward)(const struct conv2d_shape *shape, const real *x, const real *dy,
                                   const real *weight, real *dx, real *dweight, real *dbias, real *scratch,
-                                  struct member member)
+                                  real *sums, struct batch_part part, struct member member)
 {
     long begin, end, rows = (long)shape->in_channels * shape->in_height;
     if (member.index == 0)
@@ -337,13 +354,26 @@ void REFERENCE(winograd_backward)(const struct conv2d_shape *shape, const real *
         for (int lane = 0; lane < LANES; lane++)
             backward_input_row(shape, dy, scratch, k / rows, (int)(k % rows / shape->in_height),
                                (int)(k % shape->in_height), lane, dx + k * shape->in_width * LANES);
-    member_range(member, (long)shape->out_channels * shape->in_channels, &begin, &end);
-    for (long k = begin; k < end; k++)
-        for (int r = 0; r < shape->kernel_height; r++)
-            filter_row_gradient(shape, x, dy, (int)(k / shape->in_channels), (int)(k % shape->in_channels), r,
-                                dweight);
+    long filter_rows = (long)shape->out_channels * shape->in_channels * shape->kernel_height;
+    member_range(member, filter_rows, &begin, &end);
+    for (long k = begin; k < end; k++) {
+        int r = (int)(k % shape->kernel_height), i = (int)(k / shape->kernel_height % shape->in_channels);
+        int o = (int)(k / shape->kernel_height / shape->in_channels);
+        real *sum = sums + k * WINOGRAD_POINTS * LANES;
+        begin_sums(part, sum, WINOGRAD_POINTS * LANES);
+        for (int lane = 0; lane < LANES; lane++)
+            filter_sums(shape, x, dy, o, i, r, lane, sum + lane);
+        if (part.last)
+            finish_filter_row(shape, sum, o, i, r, dweight);
+    }
     member_range(member, shape->out_channels, &begin, &end);
-    for (long o = begin; dbias && o < end; o++)
-        dbias[o] = REFERENCE(bias_gradient)(dy, blocks_of(shape->images), shape->out_channels,
-                                            shape->out_height * shape->out_width, (int)o);
+    for (long o = begin; dbias && o < end; o++) {
+        real *sum = sums + (filter_rows * WINOGRAD_POINTS + o) * LANES;
+        begin_sums(part, sum, LANES);
+        REFERENCE(add_planes)
+        (dy, blocks_of(shape->images), shape->out_channels, shape->out_height * shape->out_width, (int)o,
+         sum);
+        if (part.last)
+            dbias[o] = kernel_lane_sum(sum);
+    }
 }

@@ -32,12 +32,16 @@ void TUNED(conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum
                                           float *dweight, float *dbias, float *scratch,
                                           struct batch_part part, struct member member);
 
+/* dbias = the sums over lanes of sums[out_channels][16], which go on from part to part of the batch. */
+void TUNED(conv2d_bias_gradient)(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
+                                 struct batch_part part, struct member member);
+
 size_t TUNED(winograd_scratch)(const struct conv2d_shape *shape);
 void TUNED(winograd_forward)(const struct conv2d_shape *shape, const float *x, const float *weight,
                              const float *bias, float *y, float *scratch, struct member member);
 void TUNED(winograd_backward)(const struct conv2d_shape *shape, const float *x, const float *dy,
                               const float *weight, float *dx, float *dweight, float *dbias, float *scratch,
-                              struct member member);
+                              float *sums, struct batch_part part, struct member member);
 
 size_t TUNED(linear_scratch)(const struct linear_shape *shape);
 void TUNED(linear_forward)(const struct linear_shape *shape, const float *x, const float *weight,
@@ -121,9 +125,9 @@ void TUNED(dropout_apply)(int images, int features, double p, const uint16_t *ma
                           struct member member);
 void TUNED(random_blocks)(const struct random_source *source, uint32_t first, size_t count, uint32_t *words);
 
-void TUNED(softmax_cross_entropy)(int images, int classes, const float *logits, const uint16_t *labels,
-                                  double smoothing, float *dlogits, struct loss_part *parts,
-                                  uint16_t *predictions, struct member member);
+void TUNED(softmax_cross_entropy)(int images, int batch, int classes, const float *logits,
+                                  const uint16_t *labels, double smoothing, float *dlogits,
+                                  struct loss_part *parts, uint16_t *predictions, struct member member);
 void TUNED(sgd_update)(const struct sgd_step *step, size_t begin, size_t end, float *parameter,
                        const float *gradient, float *buffer);
 void TUNED(adam_update)(const struct adam_step *step, size_t begin, size_t end, float *parameter,

@@ -498,8 +498,8 @@ INLINE void sum_planes(int outputs, const float *dy, size_t positions, size_t bl
         vec_store(sums + k * LANES + v * VECTOR, sum[k][v]);
 }
 
-static void bias_gradient(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
-                          struct batch_part part, struct member member)
+void TUNED(conv2d_bias_gradient)(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
+                                 struct batch_part part, struct member member)
 {
     size_t positions = (size_t)shape->out_height * shape->out_width;
     size_t block = (size_t)shape->out_channels * positions * LANES;
@@ -527,8 +527,8 @@ static void backward_weight(const struct conv2d_shape *shape, const float *x, co
             reduce_sums(shape, &group, scratch, dweight, dbias);
     }
     if (dbias && gradient->dy && bias_row(shape) < 0)
-        bias_gradient(shape, gradient->dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES,
-                      part, member);
+        TUNED(conv2d_bias_gradient)
+    (shape, gradient->dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES, part, member);
 }
 
 void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float *x, const float *dy,

@@ -4,7 +4,7 @@
 #include "kernel/tuned.h"
 
 struct loss_call {
-    int images, classes;
+    int batch, classes;
     double smoothing;
 };
 
@@ -38,7 +38,7 @@ INLINE void softmax_of_vector(const struct loss_call *call, const float *logits,
     memcpy(block->best + at, &best, sizeof best);
     if (!dlogits)
         return;
-    vec inverse_sum = vec_all(1.0f) / sum, inverse_images = vec_all((float)(1.0 / call->images));
+    vec inverse_sum = vec_all(1.0f) / sum, inverse_images = vec_all((float)(1.0 / call->batch));
     vec off = vec_all((float)(call->smoothing / call->classes));
     vec on = vec_all((float)(1.0 - call->smoothing + call->smoothing / call->classes));
     for (int c = 0; c < call->classes; c++) {
@@ -64,11 +64,11 @@ static void sum_block(const struct loss_call *call, const struct block_loss *blo
     }
 }
 
-void TUNED(softmax_cross_entropy)(int images, int classes, const float *logits, const uint16_t *labels,
-                                  double smoothing, float *dlogits, struct loss_part *parts,
-                                  uint16_t *predictions, struct member member)
+void TUNED(softmax_cross_entropy)(int images, int batch, int classes, const float *logits,
+                                  const uint16_t *labels, double smoothing, float *dlogits,
+                                  struct loss_part *parts, uint16_t *predictions, struct member member)
 {
-    struct loss_call call = {.images = images, .classes = classes, .smoothing = smoothing};
+    struct loss_call call = {.batch = batch, .classes = classes, .smoothing = smoothing};
     long begin, end;
     member_range(member, blocks_of(images), &begin, &end);
     for (long b = begin; b < end; b++) {

@@ -25,6 +25,7 @@ static const struct kernels table = {
     .grouped_conv2d_backward_weight = TUNED(grouped_conv2d_backward_weight),
     .winograd_applies = REFERENCE(winograd_applies),
     .winograd_scratch = TUNED(winograd_scratch),
+    .winograd_sums = REFERENCE(winograd_sums),
     .winograd_forward = TUNED(winograd_forward),
     .winograd_backward = TUNED(winograd_backward),
     .linear_forward = TUNED(linear_forward),

@@ -2,9 +2,10 @@
  *
  * They go block by block: the transforms of the inputs and of the results' gradient are shared by the
  * gradients of the input and of the filters, and members meet behind them. The filters' gradient is made of
- * chains (outputs x filter rows) at each point that rest in scratch between blocks; they are brought back
- * from the points lane by lane, and summed over the lanes last. Rejected: keeping the inputs' transform from
- * the forward pass, which would save 3 % of LeNet-5's step and cost half a megabyte a run. */
+ * chains (outputs x filter rows) at each point that rest in an array between blocks and parts of the batch;
+ * they are brought back from the points lane by lane, and summed over the lanes last. Rejected: keeping the
+ * inputs' transform from the forward pass, which would save 3 % of LeNet-5's step and cost half a megabyte a
+ * run. */
 #include "kernel/tuned_winograd.h"
 
 /* Points of all tiles of a row. */
@@ -16,7 +17,7 @@ static int row_points(const struct conv2d_shape *shape)
 }
 
 struct backward_areas {
-    float *filters, *x, *dy, *dx, *sums;
+    float *filters, *x, *dy, *dx;
 };
 
 static size_t lay_out(const struct conv2d_shape *shape, float *scratch, struct backward_areas *areas)
@@ -25,10 +26,9 @@ static size_t lay_out(const struct conv2d_shape *shape, float *scratch, struct b
     size_t x = whole_lines(filters * WINOGRAD_POINTS);
     size_t dy = x + points * plane_of(shape->in_channels, padded_rows(shape));
     size_t dx = dy + points * plane_of(shape->out_channels, shape->out_height);
-    size_t sums = dx + points * plane_of(shape->in_channels, shape->in_height);
     if (areas)
-        *areas = (struct backward_areas){scratch, scratch + x, scratch + dy, scratch + dx, scratch + sums};
-    return sums + WINOGRAD_POINTS * filters * LANES;
+        *areas = (struct backward_areas){scratch, scratch + x, scratch + dy, scratch + dx};
+    return dx + points * plane_of(shape->in_channels, shape->in_height);
 }
 
 size_t TUNED(winograd_backward_scratch)(const struct conv2d_shape *shape)
@@ -304,8 +304,8 @@ static void walk_tile(const struct walk *walk, int outputs, int rows)
     }
 }
 
-static void filter_gradient(const struct conv2d_shape *shape, const struct backward_areas *areas, bool starts,
-                            struct member member)
+static void filter_gradient(const struct conv2d_shape *shape, const struct backward_areas *areas, float *sums,
+                            bool starts, struct member member)
 {
     int rows = shape->kernel_height, most = chain_outputs(rows);
     int output_tiles = (shape->out_channels + most - 1) / most, tiles = winograd_tiles(shape);
@@ -338,8 +338,8 @@ static void filter_gradient(const struct conv2d_shape *shape, const struct backw
             for (int i = from; i < to; i++) {
                 walk.x = areas->x + n * x_plane + (size_t)i * padded_rows(shape) * LANES;
                 walk.dy = areas->dy + n * dy_plane + (size_t)first * shape->out_height * LANES;
-                walk.sum = areas->sums +
-                           (n * filters_of(shape) + ((size_t)first * shape->in_channels + i) * rows) * LANES;
+                walk.sum =
+                    sums + (n * filters_of(shape) + ((size_t)first * shape->in_channels + i) * rows) * LANES;
                 walk_tile(&walk, outputs, rows);
             }
         }
@@ -377,40 +377,9 @@ static void reduce_filters(const struct conv2d_shape *shape, const float *sums, 
             reduce_filter(sums + k * LANES, plane, 3, dweight + k * 3);
 }
 
-/* Several chains at a time hide the latency of an addition. */
-INLINE void sum_channels(int channels, const float *dy, size_t positions, size_t block, int blocks,
-                         float *dbias)
-{
-    vec sum[4][VECTORS] = {{{0}}};
-    for (int b = 0; b < blocks; b++)
-        for (size_t position = 0; position < positions; position++)
-            UNROLL
-    for (int k = 0; k < channels; k++)
-        UNROLL
-    for (int v = 0; v < VECTORS; v++)
-        sum[k][v] += vec_load(dy + b * block + (k * positions + position) * LANES + v * VECTOR);
-    for (int k = 0; k < channels; k++)
-        dbias[k] = vec_lane_sum(sum[k]);
-}
-
-static void bias_gradient(const struct conv2d_shape *shape, const float *dy, float *dbias,
-                          struct member member)
-{
-    size_t positions = (size_t)shape->out_height * shape->out_width;
-    size_t block = (size_t)shape->out_channels * positions * LANES;
-    int blocks = blocks_of(shape->images);
-    long begin, end;
-    member_range(member, shape->out_channels, &begin, &end);
-    long o = begin;
-    for (; o + 4 <= end; o += 4)
-        sum_channels(4, dy + o * positions * LANES, positions, block, blocks, dbias + o);
-    for (; o < end; o++)
-        sum_channels(1, dy + o * positions * LANES, positions, block, blocks, dbias + o);
-}
-
 void TUNED(winograd_backward)(const struct conv2d_shape *shape, const float *x, const float *dy,
                               const float *weight, float *dx, float *dweight, float *dbias, float *scratch,
-                              struct member member)
+                              float *sums, struct batch_part part, struct member member)
 {
     struct backward_areas areas;
     struct packing packing = TUNED(winograd_packing)(shape, false);
@@ -426,10 +395,12 @@ void TUNED(winograd_backward)(const struct conv2d_shape *shape, const float *x, 
         team_barrier(member);
         if (dx)
             input_gradient(shape, &areas, dx + b * x_block, member);
-        filter_gradient(shape, &areas, b == 0, member);
+        filter_gradient(shape, &areas, sums, part.first && b == 0, member);
     }
     team_barrier(member);
-    reduce_filters(shape, areas.sums, dweight, member);
+    if (part.last)
+        reduce_filters(shape, sums, dweight, member);
     if (dbias)
-        bias_gradient(shape, dy, dbias, member);
+        TUNED(conv2d_bias_gradient)
+    (shape, dy, dbias, sums + WINOGRAD_POINTS * filters_of(shape) * LANES, part, member);
 }

@@ -48,19 +48,27 @@ struct layer {
     const struct layer *pool; /* the pool behind this layer's activation, which a BatchNorm2d computes too; a
                                  Conv2d its backward alone; or NULL */
     bool is_direct;           /* a Conv2d by the kernels conv2d_… */
+    bool is_linear; /* a Linear, or a Conv2d by the kernels linear_…: knows enum layer_gradients */
     bool leaves_forward, leaves_backward; /* of an AvgPool2d: the layer that has it as `pool` computes it */
     size_t scratch;                       /* floats that one kernel of this layer may use */
-    real *sums; /* as many, where backward's sums rest between the parts of a batch; NULL where it has none */
+    size_t sums_size;                     /* floats in which backward's sums can rest; 0: they cannot */
+    real *sums;                           /* they, where batches come in parts; or NULL */
 };
+
+/* A layer without area that is called for a batch in parts takes its weights' gradients from the whole batch
+ * at the end: they are one product, and its inputs and their gradients are small enough to be kept. */
+enum layer_gradients { GRADIENTS_ALL, GRADIENTS_OF_INPUTS, GRADIENTS_OF_WEIGHTS };
 
 /* One call of a layer. The scratch is two areas of layer.scratch floats, so that two independent kernels need
  * no barrier. */
 struct layer_call {
     const struct kernels *kernels;
-    const struct model_step *step; /* with the images of this call alone */
-    int first_block;        /* the call's first block in the batch; all arrays begin there, but for what
-                               the layer keeps */
-    struct batch_part part; /* backward: of the batch */
+    const struct model_step *step;  /* the batch's */
+    int images;                     /* of this call */
+    int first_block;                /* the call's first block in the batch; all arrays begin there, but for
+                                       what the layer keeps */
+    struct batch_part part;         /* backward: of the batch */
+    enum layer_gradients gradients; /* backward: which are asked for */
     bool training;
     real *x[LAYER_INPUTS];  /* read, but for an activation that the layer computes too */
     real *y;                /* backward: the output as forward left it */
@@ -124,6 +132,11 @@ bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *ker
 bool layer_batch_norm_takes_pool(const struct layer *norm, const struct kernels *kernels, int images);
 /* Is this a Conv2d that the kernels conv2d_… compute? (layer_conv2d.c) */
 bool layer_conv2d_is_direct(const struct layer *conv, const struct kernels *kernels);
+/* Floats in which the sums of this Conv2d's backward rest between parts of the batch; 0 where they cannot,
+ * and for other layers. (layer_conv2d.c) */
+size_t layer_conv2d_sums(const struct layer *conv, const struct kernels *kernels);
+/* Is this a Conv2d of one position, which the kernels linear_… compute? (layer_conv2d.c) */
+bool layer_conv2d_is_linear(const struct layer *conv);
 enum activation layer_activation_of(const struct layer *layer); /* (layer_activation.c) */
 
 /* The table's row. */

@@ -6,7 +6,7 @@
 
 static size_t value_count(const struct layer *layer, const struct layer_call *call)
 {
-    return (size_t)blocks_of(call->step->images) * value_features(layer->output) * LANES;
+    return (size_t)blocks_of(call->images) * value_features(layer->output) * LANES;
 }
 
 enum activation layer_activation_of(const struct layer *layer)

@@ -45,13 +45,13 @@ static struct pool2d_shape shape_of(const struct layer *layer, int images)
 
 static void forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     call->kernels->avg_pool2d_forward(&shape, call->x[0], call->y, call->member);
 }
 
 static void backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     if (call->dx[0])
         call->kernels->avg_pool2d_backward(&shape, call->dy, call->dx[0], call->member);
 }

@@ -23,7 +23,7 @@ static enum status infer(const struct layer_plan *plan, const struct value_shape
 
 static size_t value_count(const struct layer *layer, const struct layer_call *call)
 {
-    return (size_t)blocks_of(call->step->images) * value_features(layer->output) * LANES;
+    return (size_t)blocks_of(call->images) * value_features(layer->output) * LANES;
 }
 
 static void forward(const struct layer *layer, const struct layer_call *call)

@@ -65,7 +65,7 @@ bool layer_batch_norm_takes_pool(const struct layer *norm, const struct kernels 
 /* Together with the activation and the pool behind it. */
 static void pooled_forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct norm_shape shape = shape_of(layer, call->step->images);
+    struct norm_shape shape = shape_of(layer, call->images);
     enum activation activation = layer_activation_of(layer->pool->fused);
     if (call->training)
         call->kernels->batch_norm_pool_forward_train(
@@ -80,7 +80,7 @@ static void pooled_forward(const struct layer *layer, const struct layer_call *c
 
 static void forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct norm_shape shape = shape_of(layer, call->step->images);
+    struct norm_shape shape = shape_of(layer, call->images);
     if (layer->pool)
         pooled_forward(layer, call);
     else if (call->training)
@@ -96,7 +96,7 @@ static void forward(const struct layer *layer, const struct layer_call *call)
 
 static void backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct norm_shape shape = shape_of(layer, call->step->images);
+    struct norm_shape shape = shape_of(layer, call->images);
     if (layer->pool)
         call->kernels->batch_norm_pool_backward(&shape, layer_activation_of(layer->pool->fused), call->x[0],
                                                 call->y, call->pooled_dy, layer->value[GAMMA],

@@ -158,7 +158,10 @@ static size_t scratch(const struct layer *layer, const struct kernels *kernels, 
         return kernels->linear_scratch(&shape);
     }
     struct conv2d_shape shape = conv_shape(layer, images);
-    return is_winograd(layer, kernels) ? kernels->winograd_scratch(&shape) : kernels->conv2d_scratch(&shape);
+    if (!is_winograd(layer, kernels))
+        return kernels->conv2d_scratch(&shape);
+    size_t passes = kernels->winograd_scratch(&shape), sums = kernels->winograd_sums(&shape);
+    return passes > sums ? passes : sums;
 }
 
 static const real *bias_of(const struct layer *layer)
@@ -169,19 +172,19 @@ static const real *bias_of(const struct layer *layer)
 static void forward(const struct layer *layer, const struct layer_call *call)
 {
     if (groups_of(layer->plan) > 1) {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         call->kernels->grouped_conv2d_forward(&shape, layer->plan->groups, call->x[0], layer->value[WEIGHT],
                                               bias_of(layer), call->y, call->member);
     } else if (covers_input(layer)) {
-        struct linear_shape shape = lowered_shape(layer, call->step->images);
+        struct linear_shape shape = lowered_shape(layer, call->images);
         call->kernels->linear_forward(&shape, call->x[0], layer->value[WEIGHT], bias_of(layer), call->y,
                                       call->scratch[0], call->member);
     } else if (is_winograd(layer, call->kernels)) {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         call->kernels->winograd_forward(&shape, call->x[0], layer->value[WEIGHT], bias_of(layer), call->y,
                                         call->scratch[0], call->member);
     } else {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         call->kernels->conv2d_forward(&shape, call->x[0], layer->value[WEIGHT], bias_of(layer), call->y,
                                       call->scratch[0], call->member);
     }
@@ -191,6 +194,19 @@ bool layer_conv2d_is_direct(const struct layer *conv, const struct kernels *kern
 {
     return conv->plan->kind == LAYER_CONV2D && groups_of(conv->plan) == 1 && !covers_input(conv) &&
            !is_winograd(conv, kernels);
+}
+
+size_t layer_conv2d_sums(const struct layer *conv, const struct kernels *kernels)
+{
+    if (conv->plan->kind != LAYER_CONV2D || groups_of(conv->plan) > 1 || covers_input(conv))
+        return 0;
+    struct conv2d_shape shape = conv_shape(conv, 1);
+    return is_winograd(conv, kernels) ? kernels->winograd_sums(&shape) : kernels->conv2d_scratch(&shape);
+}
+
+bool layer_conv2d_is_linear(const struct layer *conv)
+{
+    return conv->plan->kind == LAYER_CONV2D && groups_of(conv->plan) == 1 && covers_input(conv);
 }
 
 bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *kernels, int images)
@@ -203,7 +219,7 @@ bool layer_conv2d_takes_pool(const struct layer *conv, const struct kernels *ker
 
 static void backward_groups(const struct layer *layer, const struct layer_call *call, real *dbias)
 {
-    struct conv2d_shape shape = conv_shape(layer, call->step->images);
+    struct conv2d_shape shape = conv_shape(layer, call->images);
     int groups = layer->plan->groups;
     if (call->dx[0])
         call->kernels->grouped_conv2d_backward_input(&shape, groups, call->dy, layer->value[WEIGHT],
@@ -216,25 +232,27 @@ static void backward(const struct layer *layer, const struct layer_call *call)
 {
     real *dbias = layer->plan->bias ? layer->gradient[BIAS] : NULL;
     if (layer->pool) {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         call->kernels->conv2d_pooled_backward_weight(
             &shape, layer_activation_of(layer->pool->fused), call->x[0], call->y, call->pooled_dy,
             layer->gradient[WEIGHT], dbias, call->scratch[1], call->part, call->member);
     } else if (groups_of(layer->plan) > 1) {
         backward_groups(layer, call, dbias);
     } else if (covers_input(layer)) {
-        struct linear_shape shape = lowered_shape(layer, call->step->images);
-        if (call->dx[0])
+        struct linear_shape shape = lowered_shape(layer, call->images);
+        if (call->dx[0] && call->gradients != GRADIENTS_OF_WEIGHTS)
             call->kernels->linear_backward_input(&shape, call->dy, layer->value[WEIGHT], call->dx[0],
                                                  call->scratch[0], call->member);
-        call->kernels->linear_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT], dbias,
-                                              call->scratch[1], call->member);
+        if (call->gradients != GRADIENTS_OF_INPUTS)
+            call->kernels->linear_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT],
+                                                  dbias, call->scratch[1], call->member);
     } else if (is_winograd(layer, call->kernels)) {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         call->kernels->winograd_backward(&shape, call->x[0], call->dy, layer->value[WEIGHT], call->dx[0],
-                                         layer->gradient[WEIGHT], dbias, call->scratch[0], call->member);
+                                         layer->gradient[WEIGHT], dbias, call->scratch[0], call->scratch[1],
+                                         call->part, call->member);
     } else {
-        struct conv2d_shape shape = conv_shape(layer, call->step->images);
+        struct conv2d_shape shape = conv_shape(layer, call->images);
         if (call->dx[0])
             call->kernels->conv2d_backward_input(&shape, call->dy, layer->value[WEIGHT], call->dx[0],
                                                  call->scratch[0], call->member);

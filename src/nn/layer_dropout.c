@@ -1,6 +1,7 @@
 /* Dropout and Dropout2d (docs/math.md: 11): inverted, so that evaluation is the identity.
  *
- * The mask is drawn in forward from the step's counters and kept as one bit a value, or a channel. Drawing it
+ * The mask is drawn in forward, with the batch's first part for all of it, from the step's counters and kept
+ * as one bit a value, or a channel. Drawing it
  * again in backward would save the memory and cost the draws twice; a bit a value is a thirty-second of the
  * activation. */
 #include "nn/layer.h"
@@ -36,12 +37,13 @@ static size_t kept_bytes(const struct layer *layer, int images)
 
 static void apply(const struct layer *layer, const struct layer_call *call, const real *x, real *y)
 {
-    int images = call->step->images, draws = draws_of(layer);
+    int images = call->images, draws = draws_of(layer);
+    const uint16_t *mask = (const uint16_t *)layer->kept + (size_t)call->first_block * (size_t)draws;
     if (layer->plan->kind == LAYER_DROPOUT2D)
-        call->kernels->dropout_apply_channels(images, draws, plane_of(layer), layer->plan->p, layer->kept, x,
-                                              y, call->member);
+        call->kernels->dropout_apply_channels(images, draws, plane_of(layer), layer->plan->p, mask, x, y,
+                                              call->member);
     else
-        call->kernels->dropout_apply(images, draws, layer->plan->p, layer->kept, x, y, call->member);
+        call->kernels->dropout_apply(images, draws, layer->plan->p, mask, x, y, call->member);
 }
 
 static void forward(const struct layer *layer, const struct layer_call *call)
@@ -52,9 +54,11 @@ static void forward(const struct layer *layer, const struct layer_call *call)
                                    .owner = layer->ordinal,
                                    .step = step->step,
                                    .epoch = step->epoch};
-    call->kernels->dropout_mask(&source, step->images, draws_of(layer), layer->plan->p, layer->kept,
-                                call->member);
-    team_barrier(call->member);
+    if (call->first_block == 0) {
+        call->kernels->dropout_mask(&source, step->images, draws_of(layer), layer->plan->p, layer->kept,
+                                    call->member);
+        team_barrier(call->member);
+    }
     apply(layer, call, call->x[0], call->y);
 }
 
@@ -68,7 +72,7 @@ const struct layer_type layer_dropout = {
     .name = "Dropout",
     .input_count = 1,
     .numbering = NUMBERING_DROPOUT,
-    .parts = PARTS_IN_EVALUATION,
+    .parts = PARTS_ALWAYS,
     .identity_in_evaluation = true,
     .may_overwrite_input = true,
     .infer = layer_infer_same,
@@ -81,7 +85,7 @@ const struct layer_type layer_dropout2d = {
     .name = "Dropout2d",
     .input_count = 1,
     .numbering = NUMBERING_DROPOUT,
-    .parts = PARTS_IN_EVALUATION,
+    .parts = PARTS_ALWAYS,
     .identity_in_evaluation = true,
     .may_overwrite_input = true,
     .infer = infer_channels,

@@ -4,7 +4,7 @@
 
 static size_t value_count(const struct layer *layer, const struct layer_call *call)
 {
-    return (size_t)blocks_of(call->step->images) * value_features(layer->output) * LANES;
+    return (size_t)blocks_of(call->images) * value_features(layer->output) * LANES;
 }
 
 static enum gate gate_of(const struct layer_plan *plan)

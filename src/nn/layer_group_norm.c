@@ -64,16 +64,16 @@ static size_t kept_bytes(const struct layer *layer, int images)
 
 static void forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct group_norm_shape shape = shape_of(layer, call->step->images);
-    real *mean = layer->kept, *inverse_std = mean + statistics(layer, call->step->images);
+    struct group_norm_shape shape = shape_of(layer, call->images);
+    real *mean = layer->kept, *inverse_std = mean + statistics(layer, call->images);
     call->kernels->group_norm_forward(&shape, call->x[0], layer->value[GAMMA], layer->value[BETA],
                                       layer->plan->eps, mean, inverse_std, call->y, call->member);
 }
 
 static void backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct group_norm_shape shape = shape_of(layer, call->step->images);
-    const real *mean = layer->kept, *inverse_std = mean + statistics(layer, call->step->images);
+    struct group_norm_shape shape = shape_of(layer, call->images);
+    const real *mean = layer->kept, *inverse_std = mean + statistics(layer, call->images);
     call->kernels->group_norm_backward(&shape, call->x[0], call->dy, layer->value[GAMMA], mean, inverse_std,
                                        call->dx[0], layer->gradient[GAMMA], layer->gradient[BETA],
                                        call->member);

@@ -60,7 +60,7 @@ static size_t scratch(const struct layer *layer, const struct kernels *kernels, 
 
 static void forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct linear_shape shape = shape_of(layer, call->step->images);
+    struct linear_shape shape = shape_of(layer, call->images);
     call->kernels->linear_forward(&shape, call->x[0], layer->value[WEIGHT],
                                   layer->plan->bias ? layer->value[BIAS] : NULL, call->y, call->scratch[0],
                                   call->member);
@@ -68,19 +68,21 @@ static void forward(const struct layer *layer, const struct layer_call *call)
 
 static void backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct linear_shape shape = shape_of(layer, call->step->images);
-    if (call->dx[0])
+    struct linear_shape shape = shape_of(layer, call->images);
+    if (call->dx[0] && call->gradients != GRADIENTS_OF_WEIGHTS)
         call->kernels->linear_backward_input(&shape, call->dy, layer->value[WEIGHT], call->dx[0],
                                              call->scratch[0], call->member);
-    call->kernels->linear_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT],
-                                          layer->plan->bias ? layer->gradient[BIAS] : NULL, call->scratch[1],
-                                          call->member);
+    if (call->gradients != GRADIENTS_OF_INPUTS)
+        call->kernels->linear_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT],
+                                              layer->plan->bias ? layer->gradient[BIAS] : NULL,
+                                              call->scratch[1], call->member);
 }
 
 const struct layer_type layer_linear = {
     .name = "Linear",
     .input_count = 1,
     .numbering = NUMBERING_WEIGHTS,
+    .parts = PARTS_ALWAYS,
     .infer = infer,
     .tensors = tensors,
     .tensor_size = tensor_size,

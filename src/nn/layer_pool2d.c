@@ -60,7 +60,7 @@ bool layer_pool_takes_activation(const struct layer *pool, const struct kernels 
 
 static void avg_forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     if (layer->fused)
         call->kernels->activation_avg_pool2d_forward(layer_activation_of(layer->fused), &shape, call->x[0],
                                                      call->y, call->member);
@@ -70,7 +70,7 @@ static void avg_forward(const struct layer *layer, const struct layer_call *call
 
 static void avg_backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     if (call->dx[0] && layer->fused)
         call->kernels->activation_avg_pool2d_backward(layer_activation_of(layer->fused), &shape, call->x[0],
                                                       call->dy, call->dx[0], call->member);
@@ -85,7 +85,7 @@ static size_t max_kept_bytes(const struct layer *layer, int images)
 
 static void max_forward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     size_t done = (size_t)call->first_block * value_features(layer->output) * LANES;
     call->kernels->max_pool2d_forward(&shape, call->x[0], call->y, (uint16_t *)layer->kept + done,
                                       call->member);
@@ -93,7 +93,7 @@ static void max_forward(const struct layer *layer, const struct layer_call *call
 
 static void max_backward(const struct layer *layer, const struct layer_call *call)
 {
-    struct pool2d_shape shape = shape_of(layer, call->step->images);
+    struct pool2d_shape shape = shape_of(layer, call->images);
     size_t done = (size_t)call->first_block * value_features(layer->output) * LANES;
     if (call->dx[0])
         call->kernels->max_pool2d_backward(&shape, call->dy, (const uint16_t *)layer->kept + done,

@@ -140,17 +140,46 @@ real *model_input(struct model *model)
     return model->values[0].y;
 }
 
-/* Where the value can be read: an identity in evaluation is its input. */
-static real *readable(const struct model *model, int value, bool training)
+/* What a walk over some layers is about: images of the step's batch, in training or not. */
+struct walk {
+    const struct model_step *step;
+    int first_block, images;
+    bool training;
+    bool in_ranges; /* forward and backward of these images before the next: values that can are partial */
+    struct batch_part part;
+    struct member member;
+};
+
+/* Elements of a value before the block. */
+static size_t elements_before(const struct model *model, int value, int block)
+{
+    return (size_t)block * value_features(model->values[value].shape) * LANES;
+}
+
+/* The value of the walk's images. */
+static real *stored(const struct model *model, int value, const struct walk *walk)
+{
+    const struct value *storage = &model->values[model->values[value].storage];
+    bool is_partial = walk->in_ranges && storage->is_partial;
+    return storage->y + (is_partial ? 0 : elements_before(model, value, walk->first_block));
+}
+
+/* Where it can be read: an identity in evaluation is its input. */
+static real *readable(const struct model *model, int value, const struct walk *walk)
 {
     while (value > 0) {
         const struct layer *layer = &model->layers[value - 1];
-        bool passes = layer->type->is_view || (layer->type->identity_in_evaluation && !training);
+        bool passes = layer->type->is_view || (layer->type->identity_in_evaluation && !walk->training);
         if (!passes)
             break;
         value = value_of_input(layer, 0);
     }
-    return model->values[model->values[value].storage].y;
+    return stored(model, value, walk);
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
 }
 
 static real *gradient_of(const struct model *model, int value)
@@ -162,12 +191,6 @@ static real *gradient_of(const struct model *model, int value)
 static int pool_value(const struct model *model, const struct layer *layer)
 {
     return (int)(layer->pool - model->layers) + 1;
-}
-
-/* Elements of a value before the block. */
-static size_t elements_before(const struct model *model, int value, int block)
-{
-    return (size_t)block * value_features(model->values[value].shape) * LANES;
 }
 
 /* Forward meets only where it must. A direct convolution meets by itself before it reads its input; and
@@ -189,32 +212,28 @@ static void go_on(struct progress *progress, const struct layer *layer, int imag
     progress->area ^= layer->scratch > 0;
 }
 
-/* Layers begin … end-1, for the step's images, which begin at first_block of the batch. */
-static void forward_layers(struct model *model, int begin, int end, const struct model_step *step,
-                           int first_block, bool training, struct progress *progress, struct member member)
+/* Layers begin … end-1. */
+static void forward_layers(struct model *model, int begin, int end, const struct walk *walk,
+                           struct progress *progress)
 {
     for (int i = begin; i < end; i++) {
         const struct layer *layer = &model->layers[i];
         if (layer->type->is_view || layer->is_fused || layer->leaves_forward ||
-            (layer->type->identity_in_evaluation && !training))
+            (layer->type->identity_in_evaluation && !walk->training))
             continue;
         struct layer_call call = {.kernels = model->kernels,
-                                  .step = step,
-                                  .first_block = first_block,
-                                  .training = training,
-                                  .y = model->values[model->values[i + 1].storage].y +
-                                       elements_before(model, i + 1, first_block),
+                                  .step = walk->step,
+                                  .images = walk->images,
+                                  .first_block = walk->first_block,
+                                  .training = walk->training,
+                                  .y = stored(model, i + 1, walk),
                                   .scratch = {model->scratch[progress->area]},
-                                  .member = member};
-        if (layer->pool) {
-            int pooled = pool_value(model, layer);
-            call.pooled = model->values[pooled].y + elements_before(model, pooled, first_block);
-        }
-        for (int k = 0; k < layer->plan->input_count; k++) {
-            int input = value_of_input(layer, k);
-            call.x[k] = readable(model, input, training) + elements_before(model, input, first_block);
-        }
-        go_on(progress, layer, step->images, member);
+                                  .member = walk->member};
+        if (layer->pool)
+            call.pooled = stored(model, pool_value(model, layer), walk);
+        for (int k = 0; k < layer->plan->input_count; k++)
+            call.x[k] = readable(model, value_of_input(layer, k), walk);
+        go_on(progress, layer, walk->images, walk->member);
         layer->type->forward(layer, &call);
     }
 }
@@ -226,15 +245,17 @@ const real *model_forward(struct model *model, const struct model_step *step, bo
     int early = model->early_layers[training], images = model->part_blocks * member.size * LANES;
     bool is_one_part = early == 0 || step->images <= images;
     struct progress progress = {.own_blocks = is_one_part}; /* of the input's */
+    struct walk whole = {.step = step, .images = step->images, .training = training, .member = member};
     for (int first = 0; early > 0 && first < step->images; first += images) {
-        struct model_step part = *step;
-        part.images = step->images - first < images ? step->images - first : images;
-        forward_layers(model, 0, early, &part, first / LANES, training, &progress, member);
+        struct walk walk = whole;
+        walk.first_block = first / LANES;
+        walk.images = smaller(images, step->images - first);
+        forward_layers(model, 0, early, &walk, &progress);
         progress.own_blocks &= is_one_part; /* other parts have other divisions */
     }
-    forward_layers(model, early, model->layer_count, step, 0, training, &progress, member);
+    forward_layers(model, early, model->layer_count, &whole, &progress);
     team_barrier(member);
-    return readable(model, model->layer_count, training);
+    return readable(model, model->layer_count, &whole);
 }
 
 real *model_output_gradient(struct model *model)
@@ -245,10 +266,10 @@ real *model_output_gradient(struct model *model)
 /* The value's gradient from a block of the batch on. */
 static real *gradient_from(const struct model *model, int value, int block)
 {
-    const struct value *stored = &model->values[model->values[value].storage];
-    if (!stored->gradient || stored->is_partial)
-        return stored->gradient;
-    return stored->gradient + elements_before(model, value, block);
+    const struct value *storage = &model->values[model->values[value].storage];
+    if (!storage->gradient || storage->is_partial)
+        return storage->gradient;
+    return storage->gradient + elements_before(model, value, block);
 }
 
 /* gradient += sum for the images' values, in the part of this member. */
@@ -259,35 +280,46 @@ static void add_gradient(const struct model *model, int value, real *gradient, c
     model->kernels->add(count, gradient, sum, gradient, member);
 }
 
-/* Layers end-1 … begin, for the step's images, which are that part of the batch and begin at first_block. A
- * direct convolution meets by itself, when it has packed its filters and before it reads dy. */
-static void backward_layers(struct model *model, int begin, int end, const struct model_step *step,
-                            int first_block, struct batch_part part, struct member member)
+/* The call of layer i for the walk's images, but for the gradients of its inputs. */
+static struct layer_call backward_call(const struct model *model, int i, const struct walk *walk)
 {
+    const struct layer *layer = &model->layers[i];
+    struct layer_call call = {.kernels = model->kernels,
+                              .step = walk->step,
+                              .images = walk->images,
+                              .first_block = walk->first_block,
+                              .part = walk->part,
+                              .training = true,
+                              .y = stored(model, i + 1, walk),
+                              .dy = gradient_from(model, i + 1, walk->first_block),
+                              .scratch = {model->scratch[0], layer->sums ? layer->sums : model->scratch[1]},
+                              .member = walk->member};
+    if (layer->pool)
+        call.pooled_dy = gradient_from(model, pool_value(model, layer), walk->first_block);
+    for (int k = 0; k < layer->plan->input_count; k++)
+        call.x[k] = readable(model, value_of_input(layer, k), walk);
+    return call;
+}
+
+/* Layers end-1 … begin. A direct convolution meets by itself, when it has packed its filters and before it
+ * reads dy. */
+static void backward_layers(struct model *model, int begin, int end, const struct walk *walk)
+{
+    struct member member = walk->member;
     const struct layer *behind = NULL;
     for (int i = end - 1; i >= begin; i--) {
         const struct layer *layer = &model->layers[i];
         if (layer->type->is_view || layer->is_fused || layer->leaves_backward ||
             !model->values[i + 1].needs_gradient)
             continue;
-        struct layer_call call = {
-            .kernels = model->kernels,
-            .step = step,
-            .first_block = first_block,
-            .part = part,
-            .training = true,
-            .y = model->values[model->values[i + 1].storage].y + elements_before(model, i + 1, first_block),
-            .dy = gradient_from(model, i + 1, first_block),
-            .scratch = {model->scratch[0], layer->sums ? layer->sums : model->scratch[1]},
-            .member = member};
-        if (layer->pool)
-            call.pooled_dy = gradient_from(model, pool_value(model, layer), first_block);
+        struct layer_call call = backward_call(model, i, walk);
+        if (walk->in_ranges && layer->is_linear)
+            call.gradients = GRADIENTS_OF_INPUTS;
         bool adds = false;
         real *into[LAYER_INPUTS] = {NULL};
         for (int k = 0; k < layer->plan->input_count; k++) {
             int input = value_of_input(layer, k);
-            call.x[k] = readable(model, input, true) + elements_before(model, input, first_block);
-            call.dx[k] = into[k] = gradient_from(model, input, first_block);
+            call.dx[k] = into[k] = gradient_from(model, input, walk->first_block);
             if (call.dx[k] && model->accumulates[i][k]) {
                 call.dx[k] = model->sum[k];
                 adds = true;
@@ -302,7 +334,7 @@ static void backward_layers(struct model *model, int begin, int end, const struc
             team_barrier(member);
         for (int k = 0; adds && k < layer->plan->input_count; k++)
             if (call.dx[k] != into[k])
-                add_gradient(model, value_of_input(layer, k), into[k], model->sum[k], step->images, member);
+                add_gradient(model, value_of_input(layer, k), into[k], model->sum[k], walk->images, member);
     }
     team_barrier(member);
 }
@@ -310,11 +342,84 @@ static void backward_layers(struct model *model, int begin, int end, const struc
 void model_backward(struct model *model, const struct model_step *step, struct member member)
 {
     int early = model->early_backward, images = model->part_blocks * member.size * LANES;
-    backward_layers(model, early, model->layer_count, step, 0, WHOLE_BATCH, member);
+    struct walk whole = {
+        .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
+    backward_layers(model, early, model->layer_count, &whole);
     for (int first = 0; early > 0 && first < step->images; first += images) {
-        struct model_step part = *step;
-        part.images = step->images - first < images ? step->images - first : images;
-        struct batch_part place = {first == 0, first + part.images == step->images};
-        backward_layers(model, 0, early, &part, first / LANES, place, member);
+        struct walk walk = whole;
+        walk.first_block = first / LANES;
+        walk.images = smaller(images, step->images - first);
+        walk.part = (struct batch_part){first == 0, first + walk.images == step->images};
+        backward_layers(model, 0, early, &walk);
     }
+}
+
+int model_images_at_once(const struct model *model, int images, int team_size)
+{
+    return model->range_blocks > 0 ? smaller(images, model->range_blocks * team_size * LANES) : images;
+}
+
+static struct walk walk_of(const struct model_step *step, struct image_range range, struct member member)
+{
+    return (struct walk){.step = step,
+                         .first_block = range.first / LANES,
+                         .images = range.count,
+                         .training = true,
+                         .in_ranges = range.count < step->images,
+                         .part = {range.first == 0, range.first + range.count == step->images},
+                         .member = member};
+}
+
+real *model_input_of(struct model *model, struct image_range range)
+{
+    return model->values[0].y + elements_before(model, 0, range.first / LANES);
+}
+
+const real *model_forward_of(struct model *model, const struct model_step *step, struct image_range range,
+                             struct member member)
+{
+    struct walk walk = walk_of(step, range, member);
+    struct progress progress = {.own_blocks = true};
+    if (!walk.in_ranges)
+        return model_forward(model, step, true, member);
+    forward_layers(model, 0, model->layer_count, &walk, &progress);
+    team_barrier(member);
+    return readable(model, model->layer_count, &walk);
+}
+
+real *model_output_gradient_of(struct model *model, struct image_range range)
+{
+    return gradient_from(model, model->layer_count, range.first / LANES);
+}
+
+/* The weights' gradients that the ranges left, from the whole batch. Layers take the areas of scratch in turn
+ * and meet inside, so nobody writes what another still reads. */
+static void backward_weights(struct model *model, const struct model_step *step, struct member member)
+{
+    struct walk whole = {
+        .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
+    int area = 0;
+    for (int i = model->layer_count - 1; i >= 0; i--) {
+        const struct layer *layer = &model->layers[i];
+        if (!layer->is_linear)
+            continue;
+        struct layer_call call = backward_call(model, i, &whole);
+        call.gradients = GRADIENTS_OF_WEIGHTS;
+        call.scratch[1] = model->scratch[area ^= 1];
+        layer->type->backward(layer, &call);
+    }
+    team_barrier(member);
+}
+
+void model_backward_of(struct model *model, const struct model_step *step, struct image_range range,
+                       struct member member)
+{
+    struct walk walk = walk_of(step, range, member);
+    if (!walk.in_ranges) {
+        model_backward(model, step, member);
+        return;
+    }
+    backward_layers(model, 0, model->layer_count, &walk);
+    if (walk.part.last)
+        backward_weights(model, step, member);
 }

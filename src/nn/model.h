@@ -90,6 +90,26 @@ const real *model_forward(struct model *model, const struct model_step *step, bo
 real *model_output_gradient(struct model *model);
 void model_backward(struct model *model, const struct model_step *step, struct member member);
 
+/* Images of a batch, from the first of a block on. */
+struct image_range {
+    int first, count;
+};
+
+/* How many images of a step's batch forward, loss and backward are to take at once, a multiple of the block:
+ * what fits the second-level caches of the team. All of them where a layer asks what the whole batch is. The
+ * gradients are the same bits either way. */
+int model_images_at_once(const struct model *model, int images, int team_size);
+
+/* The same as above for such ranges one after the other, first to last, in training and with one size of the
+ * team. What was there of the range before may be gone; the parameters' gradients are there after the last.
+ */
+real *model_input_of(struct model *model, struct image_range range);
+const real *model_forward_of(struct model *model, const struct model_step *step, struct image_range range,
+                             struct member member);
+real *model_output_gradient_of(struct model *model, struct image_range range);
+void model_backward_of(struct model *model, const struct model_step *step, struct image_range range,
+                       struct member member);
+
 /* The tensors of the model in common shape and order. Paths are "/model/<layer>/weight", "bias",
  * "running_mean", "running_var". Export and import take any vector in kernel order: the model's own, a copy
  * of it, or gradients and moments, which have no running statistics behind them. */

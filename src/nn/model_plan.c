@@ -8,20 +8,30 @@
  * Forward takes the layers at the images part by part (plan_parts): a convolution's output is read by the
  * layer behind it while it is in the second-level cache. No image's values depend on the part that it is in.
  * Backward takes the same layers part by part, and of the gradients between them only one part exists; sums
- * over the batch go on from part to part (kernel.h: conv2d_backward_weight). */
+ * over the batch go on from part to part (kernel.h: conv2d_backward_weight).
+ *
+ * Where no layer asks what the whole batch is, a step goes further (plan_ranges): one range of the batch
+ * through forward, loss and backward before the next, so that backward finds what forward left, and the next
+ * range's values take the place of this one's, in the cache. Rejected: ranges for batch norm, whose means
+ * would need a forward pass of their own. */
 #include "nn/model_private.h"
 
 #include <unistd.h>
 
 enum { PART_WEIGHT_BYTES = 256 * 1024 };
 
-/* Half more than the second-level cache: what was read first may leave it before the part is done. Parts that
- * fit with room to spare were no faster. Where the system does not tell the cache's size, 512 KiB. */
-static size_t part_bytes(void)
+/* Of the second-level cache; where the system does not tell its size, 512 KiB. */
+static size_t cache_bytes(void)
 {
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    size_t bytes = cache > 0 ? (size_t)cache : 512 * 1024;
-    return bytes + bytes / 2;
+    return cache > 0 ? (size_t)cache : 512 * 1024;
+}
+
+/* Half more than the second-level cache: what was read first may leave it before the part is done. Parts that
+ * fit with room to spare were no faster. */
+static size_t part_bytes(void)
+{
+    return cache_bytes() + cache_bytes() / 2;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -158,6 +168,8 @@ static void plan_parameters(struct model *model)
             *total += (layer->size[t] + LANES - 1) / LANES * LANES; /* each starts on a cache line */
         }
         layer->is_direct = layer_conv2d_is_direct(layer, model->kernels);
+        layer->sums_size = layer_conv2d_sums(layer, model->kernels);
+        layer->is_linear = layer->plan->kind == LAYER_LINEAR || layer_conv2d_is_linear(layer);
         if (layer->type->scratch)
             layer->scratch = layer->type->scratch(layer, model->kernels, model->batch_size);
         model->scratch_size = larger(model->scratch_size, layer->scratch);
@@ -200,17 +212,55 @@ static void plan_parts(struct model *model)
     model->part_blocks = (int)larger(part_bytes() / most, 1);
 }
 
+/* A step can go through forward, loss and backward range by range where the layers at the images go in parts
+ * with sums that rest, and all behind them are small and know enum layer_gradients. */
+static bool goes_in_ranges(const struct model *model)
+{
+    int early = model->early_layers[true];
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct layer *layer = &model->layers[i];
+        bool has_area = layer->output.height * layer->output.width > 1;
+        bool rests = i < early ? layer->sums_size > 0 : layer->is_linear;
+        if ((i >= early && has_area) || layer->type->parts != PARTS_ALWAYS ||
+            (has_parameters(layer) && !rests))
+            return false;
+    }
+    return early > 0;
+}
+
+/* A range is as many blocks as the second-level cache holds of all that forward leaves for backward, and of
+ * the gradients; but two where parts of two are made, as a pass over one block is too short for its start. */
+static void plan_ranges(struct model *model)
+{
+    size_t block = 0;
+    if (!goes_in_ranges(model))
+        return;
+    for (int v = 0; v <= model->early_layers[true]; v++) {
+        const struct value *value = &model->values[v];
+        int arrays =
+            (value->storage == v) + (value->storage == v && value->needs_gradient && !value->is_formed);
+        block += (size_t)arrays * value_features(value->shape) * LANES * sizeof(real);
+    }
+    size_t fitting = cache_bytes() / larger(block, 1), least = model->part_blocks < 2 ? 1 : 2;
+    model->range_blocks = (int)larger(fitting, least);
+    if (model->range_blocks > model->part_blocks)
+        model->range_blocks = model->part_blocks;
+}
+
 /* Backward in parts: as forward in training, up to the first layer whose sums over the batch cannot rest. */
 static void plan_backward_parts(struct model *model)
 {
-    int early = 0;
-    if (blocks_of(model->batch_size) > model->part_blocks)
+    int early = 0, blocks = blocks_of(model->batch_size);
+    bool in_ranges = model->range_blocks > 0 && blocks > model->range_blocks;
+    if (blocks > model->part_blocks || in_ranges)
         while (early < model->early_layers[true] &&
-               (!has_parameters(&model->layers[early]) || model->layers[early].is_direct))
+               (!has_parameters(&model->layers[early]) || model->layers[early].sums_size > 0))
             early++;
-    model->early_backward = early > 1 ? early : 0;
-    for (int v = 1; v <= early; v++)
+    model->resting_layers = early > 1 ? early : 0;
+    model->early_backward = blocks > model->part_blocks ? model->resting_layers : 0;
+    for (int v = 1; v <= model->resting_layers; v++)
         model->values[v].is_partial = true;
+    early = model->resting_layers;
     for (int i = early; i < model->layer_count; i++)
         for (int k = 0; k < model->layers[i].plan->input_count; k++)
             model->values[model->values[value_of_input(&model->layers[i], k)].storage].is_partial = false;
@@ -236,8 +286,8 @@ void model_lay_out(struct model *model, struct arena *arena)
         struct layer *layer = &model->layers[i];
         if (layer->type->kept_bytes)
             layer->kept = arena_take(arena, layer->type->kept_bytes(layer, model->batch_size), 1);
-        if (i < model->early_backward && has_parameters(layer))
-            layer->sums = arena_take(arena, layer->scratch, sizeof(real));
+        if (i < model->resting_layers && has_parameters(layer))
+            layer->sums = arena_take(arena, layer->sums_size, sizeof(real));
         for (int t = 0; t < layer->tensor_count && !arena_is_measuring(arena); t++) {
             bool is_parameter = layer->tensors[t].is_parameter;
             layer->value[t] = model->parameters + layer->offset[t];
@@ -254,5 +304,6 @@ void model_plan_walks(struct model *model, struct value_shape input)
     plan_pooled_gradients(model);
     plan_parameters(model);
     plan_parts(model);
+    plan_ranges(model);
     plan_backward_parts(model);
 }

@@ -26,6 +26,8 @@ struct model {
     int early_layers[2]; /* forward takes the first so many layers part by part: evaluation, training */
     int early_backward;  /* layers that backward takes part by part; 0 where a batch is one part */
     int part_blocks;     /* blocks of a part, for each member of the team */
+    int range_blocks;    /* blocks of a range that goes through the whole step, likewise; 0: none does */
+    int resting_layers;  /* layers whose values, gradients and sums may be those of a part or a range */
     size_t parameter_size, statistic_size, scratch_size, sum_size;
     real *parameters, *gradients; /* the statistics lie behind the parameters */
     real *scratch[2];

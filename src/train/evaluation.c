@@ -20,8 +20,8 @@ static void evaluate_step(void *argument, struct member member)
     const real *logits = model_forward(trainer->model, &trainer->step, false, member);
     if (member.index == 0)
         trainer->logits = logits;
-    objective_apply(&trainer->objective, trainer->kernels, batch, logits, NULL, trainer->parts,
-                    trainer->predicts ? trainer->predictions : NULL, member);
+    objective_apply(&trainer->objective, trainer->kernels, batch, (struct image_range){0, batch->count},
+                    logits, NULL, trainer->parts, trainer->predicts ? trainer->predictions : NULL, member);
 }
 
 double trainer_sum_parts(const struct trainer *trainer, int images, uint64_t *correct)

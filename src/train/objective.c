@@ -28,22 +28,26 @@ static double weight_of_batch(const struct objective *objective, const struct ba
 }
 
 void objective_apply(const struct objective *objective, const struct kernels *kernels,
-                     const struct batch *batch, const real *logits, real *dlogits, struct loss_part *parts,
-                     uint16_t *predictions, struct member member)
+                     const struct batch *batch, struct image_range range, const real *logits, real *dlogits,
+                     struct loss_part *parts, uint16_t *predictions, struct member member)
 {
+    const uint16_t *labels = batch->labels + range.first;
+    parts += range.first / LANES;
+    predictions = predictions ? predictions + range.first : NULL;
     if (objective->numbers) {
-        kernels->squared_error(batch->count, objective->outputs, logits, batch->targets, dlogits, parts,
-                               member);
+        kernels->squared_error(range.count, batch->count, objective->outputs, logits,
+                               batch->targets + (size_t)range.first * (size_t)objective->outputs, dlogits,
+                               parts, member);
     } else if (objective->weights) {
         double total = weight_of_batch(objective, batch);
-        struct weighted_loss loss = {.images = batch->count,
+        struct weighted_loss loss = {.images = range.count,
                                      .classes = objective->outputs,
                                      .smoothing = objective->plan->label_smoothing,
                                      .weights = objective->weights,
                                      .inverse_total = total > 0.0 ? 1.0 / total : 0.0};
-        kernels->weighted_cross_entropy(&loss, logits, batch->labels, dlogits, parts, predictions, member);
+        kernels->weighted_cross_entropy(&loss, logits, labels, dlogits, parts, predictions, member);
     } else {
-        kernels->softmax_cross_entropy(batch->count, objective->outputs, logits, batch->labels,
+        kernels->softmax_cross_entropy(range.count, batch->count, objective->outputs, logits, labels,
                                        objective->plan->label_smoothing, dlogits, parts, predictions, member);
     }
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/plan.h"
 #include "data/dataset.h"
+#include "nn/model.h"
 #include "train/batch.h"
 
 struct objective {
@@ -21,10 +22,11 @@ struct objective {
 void objective_lay_out(struct objective *objective, const struct plan *plan, int outputs, int target_width,
                        struct arena *arena);
 
-/* The loss of a batch: parts[blocks], dlogits and predictions where they are not NULL. */
+/* The loss of a range of a batch, which begins with a block: its logits and dlogits (or NULL), and into
+ * parts[blocks] and predictions[images] (or NULL) of the whole batch. */
 void objective_apply(const struct objective *objective, const struct kernels *kernels,
-                     const struct batch *batch, const real *logits, real *dlogits, struct loss_part *parts,
-                     uint16_t *predictions, struct member member);
+                     const struct batch *batch, struct image_range range, const real *logits, real *dlogits,
+                     struct loss_part *parts, uint16_t *predictions, struct member member);
 
 /* What the sum of losses over these images is divided by: their number, or the sum of their weights. */
 double objective_weight(const struct objective *objective, const struct dataset_view *view);

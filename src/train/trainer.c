@@ -210,18 +210,29 @@ static void update_parameters(struct trainer *trainer, struct member member)
     }
 }
 
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Range by range from the pixels to the gradients, so that what lies between is read while it is near. */
 static void train_step(void *argument, struct member member)
 {
     struct trainer *trainer = argument;
     struct model *model = trainer->model;
     const struct kernels *kernels = trainer->kernels;
     const struct batch *batch = &trainer->batch;
-    kernels->load_images(&trainer->load, batch->images, batch->count, model_input(model), member);
-    const real *logits = model_forward(model, &trainer->step, true, member);
-    objective_apply(&trainer->objective, kernels, batch, logits, model_output_gradient(model), trainer->parts,
-                    NULL, member);
-    team_barrier(member);
-    model_backward(model, &trainer->step, member);
+    for (int first = 0, count; first < batch->count; first += count) {
+        count = smaller(model_images_at_once(model, batch->count, member.size), batch->count - first);
+        struct image_range range = {first, count};
+        kernels->load_images(&trainer->load, batch->images + first, count, model_input_of(model, range),
+                             member);
+        const real *logits = model_forward_of(model, &trainer->step, range, member);
+        objective_apply(&trainer->objective, kernels, batch, range, logits,
+                        model_output_gradient_of(model, range), trainer->parts, NULL, member);
+        team_barrier(member);
+        model_backward_of(model, &trainer->step, range, member);
+    }
     regulariser_change_gradient(&trainer->regulariser, trainer->now.model, model_gradients(model), member);
     update_parameters(trainer, member);
     regulariser_limit_norms(&trainer->regulariser, trainer->now.model, member);

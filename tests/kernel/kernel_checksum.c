@@ -126,7 +126,7 @@ static void backward(struct network *n, uint32_t step)
     struct loss_part parts[(IMAGES + LANES - 1) / LANES];
     struct member alone = member_alone();
     size_t inputs = (size_t)blocks_of(IMAGES) * INPUTS * LANES;
-    kernels->softmax_cross_entropy(IMAGES, CLASSES, n->logits, n->labels, 0.1, n->dlogits, parts,
+    kernels->softmax_cross_entropy(IMAGES, IMAGES, CLASSES, n->logits, n->labels, 0.1, n->dlogits, parts,
                                    n->predictions, alone);
     for (size_t b = 0; b < sizeof parts / sizeof *parts; b++)
         note(&parts[b].loss, sizeof parts[b].loss);
@@ -188,12 +188,14 @@ static void note_winograd(const struct network *n)
     size_t outputs = conv_outputs(&shape);
     float *y = lanes(outputs), *dx = lanes(INPUTS), *weight = make_values(WEIGHTS, 9);
     float *dweight = make_values(WEIGHTS, 1), dbias[CHANNELS],
-          *scratch = make_values(kernels->winograd_scratch(&shape), 1);
+          *scratch = make_values(kernels->winograd_scratch(&shape), 1),
+          *sums = make_values(kernels->winograd_sums(&shape), 1);
     kernels->winograd_forward(&shape, n->norm, weight, weight, y, scratch, alone);
     note_lanes(y, outputs);
-    kernels->winograd_backward(&shape, n->norm, y, weight, dx, dweight, dbias, scratch, alone);
+    kernels->winograd_backward(&shape, n->norm, y, weight, dx, dweight, dbias, scratch, sums, WHOLE_BATCH,
+                               alone);
     note_lanes(dx, INPUTS), note(dweight, sizeof(float) * WEIGHTS), note(dbias, sizeof dbias);
-    free(y), free(dx), free(weight), free(dweight), free(scratch);
+    free(y), free(dx), free(weight), free(dweight), free(scratch), free(sums);
 }
 
 int main(int count, char **arguments)

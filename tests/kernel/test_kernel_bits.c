@@ -664,7 +664,7 @@ static void dropouts(void)
 }
 
 struct loss_arguments {
-    int images, classes;
+    int images, batch, classes;
     double smoothing;
     const float *logits;
     const uint16_t *labels;
@@ -676,8 +676,8 @@ struct loss_arguments {
 static void run_loss(const struct kernels *kernels, void *argument, struct member member)
 {
     struct loss_arguments *a = argument;
-    kernels->softmax_cross_entropy(a->images, a->classes, a->logits, a->labels, a->smoothing, a->dlogits,
-                                   a->parts, a->predictions, member);
+    kernels->softmax_cross_entropy(a->images, a->batch, a->classes, a->logits, a->labels, a->smoothing,
+                                   a->dlogits, a->parts, a->predictions, member);
 }
 
 static void compare_loss(const struct loss_arguments *shape)
@@ -711,10 +711,10 @@ static void compare_loss(const struct loss_arguments *shape)
 
 static void losses(void)
 {
-    const struct loss_arguments cases[] = {{.images = 64, .classes = 10},
-                                           {.images = 37, .classes = 3, .smoothing = 0.1},
-                                           {.images = 1, .classes = 1},
-                                           {.images = 20, .classes = 1000, .smoothing = 0.05}};
+    const struct loss_arguments cases[] = {{.images = 64, .batch = 64, .classes = 10},
+                                           {.images = 37, .batch = 101, .classes = 3, .smoothing = 0.1},
+                                           {.images = 1, .batch = 1, .classes = 1},
+                                           {.images = 20, .batch = 20, .classes = 1000, .smoothing = 0.05}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         compare_loss(&cases[i]);
 }

@@ -82,8 +82,8 @@ static void run_loss(const struct kernels *kernels, void *argument, struct membe
                                  .weights = a->weights,
                                  .inverse_total = 1.0 / a->total};
     if (shape->numbers)
-        kernels->squared_error(shape->images, shape->classes, a->logits, a->targets, a->dlogits, a->parts,
-                               member);
+        kernels->squared_error(shape->images, shape->images, shape->classes, a->logits, a->targets,
+                               a->dlogits, a->parts, member);
     else
         kernels->weighted_cross_entropy(&loss, a->logits, a->labels, a->dlogits, a->parts, a->predictions,
                                         member);

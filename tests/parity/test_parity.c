@@ -286,11 +286,11 @@ static double apply_loss(struct bench *bench, const real *logits)
         for (int i = 0; i < images; i++)
             for (int k = 0; k < bench->classes; k++)
                 targets[i * bench->classes + k] = (float)((k + 1) * (bench->labels[i] - 3)) / 10.0f;
-        bench->kernels->squared_error(images, bench->classes, logits, targets, gradient, bench->parts,
+        bench->kernels->squared_error(images, images, bench->classes, logits, targets, gradient, bench->parts,
                                       member_alone());
         return images;
     }
-    bench->kernels->softmax_cross_entropy(images, bench->classes, logits, bench->labels,
+    bench->kernels->softmax_cross_entropy(images, images, bench->classes, logits, bench->labels,
                                           bench->the->smoothing, gradient, bench->parts, NULL,
                                           member_alone());
     return images;

@@ -283,6 +283,69 @@ static void early_layers_in_parts_change_nothing(void **state)
     check_parts(&norm, false);
 }
 
+static void forward_and_backward(struct model *model, const struct model_step *step, struct image_range range)
+{
+    struct member alone = {.size = 1};
+    const real *logits = model_forward_of(model, step, range, alone);
+    real *gradient = model_output_gradient_of(model, range);
+    for (int i = 0; i < blocks_of(range.count) * CLASSES * LANES; i++)
+        gradient[i] = i % LANES < range.count - i / (CLASSES * LANES) * LANES ? logits[i] * 0.01f : 0;
+    model_backward_of(model, step, range, alone);
+}
+
+/* The whole batch at once, and range by range through forward and backward: the same gradients to the bit. */
+static void check_ranges(const struct model_plan *plan)
+{
+    struct model *whole = model_of(plan, MANY), *ranges = model_of(plan, MANY);
+    struct model_step step = {.seed = 3, .step = 5, .images = MANY};
+    int at_once = model_images_at_once(ranges, MANY, 1);
+    assert_true(at_once < MANY && at_once % LANES == 0);
+    for (int i = 0; i < blocks_of(MANY) * 28 * 28 * LANES; i++)
+        model_input(whole)[i] = model_input(ranges)[i] = (real)((i * 7919L % 1000) * 0.002 - 1.0);
+    forward_and_backward(whole, &step, (struct image_range){0, MANY});
+    for (int again = 0; again < 2; again++)
+        for (int first = 0; first < MANY; first += at_once)
+            forward_and_backward(
+                ranges, &step, (struct image_range){first, MANY - first < at_once ? MANY - first : at_once});
+    assert_memory_equal(model_gradients(whole), model_gradients(ranges),
+                        model_parameter_size(whole) * sizeof(real));
+    model_destroy(whole);
+    model_destroy(ranges);
+}
+
+static void a_step_range_by_range_has_the_same_gradients(void **state)
+{
+    (void)state;
+    struct layer_plan lenet5[LENET5_LAYERS + 2];
+    int count = plan_lenet5(lenet5, false, 0.3);
+    lenet5[count++] = plan_linear("last", CLASSES);
+    struct model_plan plan = plan_model("lenet5", lenet5, count);
+    check_ranges(&plan);
+    struct layer_plan residual[] = {plan_same(plan_conv("conv1", 12, 3, 3)),
+                                    plan_dropout("dropout", 0.2),
+                                    plan_same(plan_conv("conv2", 12, 3, 3)),
+                                    plan_add("add", 0, 2),
+                                    plan_layer(LAYER_RELU, "relu"),
+                                    plan_pool(LAYER_MAX_POOL2D, "pool", 4),
+                                    plan_conv("conv3", 9, 7, 7),
+                                    plan_layer(LAYER_FLATTEN, "flatten"),
+                                    plan_layer(LAYER_SILU, "silu"),
+                                    plan_linear("linear", CLASSES)};
+    struct model_plan skips = plan_model("residual", residual, COUNT(residual));
+    check_ranges(&skips);
+}
+
+/* Batch norm asks what the whole batch is. */
+static void where_a_layer_needs_the_batch_it_is_one_range(void **state)
+{
+    (void)state;
+    struct layer_plan layers[LENET5_LAYERS + 4];
+    struct model_plan plan = plan_model("normed", layers, plan_lenet5(layers, true, 0.0));
+    struct model *model = model_of(&plan, MANY);
+    assert_int_equal(model_images_at_once(model, MANY, 1), MANY);
+    model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +358,8 @@ int main(void)
         cmocka_unit_test(variants_of_one_seed_start_from_the_same_weights),
         cmocka_unit_test(tensors_survive_import_and_export),
         cmocka_unit_test(early_layers_in_parts_change_nothing),
+        cmocka_unit_test(a_step_range_by_range_has_the_same_gradients),
+        cmocka_unit_test(where_a_layer_needs_the_batch_it_is_one_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

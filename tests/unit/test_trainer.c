@@ -57,6 +57,30 @@ static void results_do_not_depend_on_the_size_of_the_team(void **state)
     }
 }
 
+/* A batch that goes through the step in ranges, more of them the smaller the team, with an end that fills no
+ * block. */
+static void nor_do_those_of_batches_in_ranges(void **state)
+{
+    (void)state;
+    struct layer_plan layers[] = {
+        plan_same(plan_conv("conv1", 24, 3, 3)), plan_layer(LAYER_TANH, "tanh1"),
+        plan_dropout("dropout1", 0.1),           plan_same(plan_conv("conv2", 24, 3, 3)),
+        plan_layer(LAYER_RELU, "relu2"),         plan_pool(LAYER_MAX_POOL2D, "pool2", 2),
+        plan_layer(LAYER_FLATTEN, "flatten"),    plan_linear("linear1", 30),
+        plan_dropout("dropout2", 0.3),           plan_linear("linear2", MADE_CLASSES)};
+    struct layer_plan made[MADE_LAYERS];
+    struct plan plan = plan_made_run(made, &images);
+    plan.model = plan_model("ranges", layers, COUNT(layers));
+    plan.trainer.batch_size = 115;
+    plan.trainer.max_epochs = 1;
+    char alone[DIGEST_HEX], other[DIGEST_HEX];
+    finished_digest(&plan, kernel_select(NULL), 1, alone);
+    for (int size = 2; size <= 3; size++) {
+        finished_digest(&plan, kernel_select(NULL), size, other);
+        assert_string_equal(alone, other);
+    }
+}
+
 static struct plan regularised_run(struct layer_plan layers[MADE_LAYERS])
 {
     struct plan plan = plan_made_run(layers, &images);
@@ -389,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_run_reports_every_epoch_and_then_its_end),
         cmocka_unit_test(training_learns),
         cmocka_unit_test(results_do_not_depend_on_the_size_of_the_team),
+        cmocka_unit_test(nor_do_those_of_batches_in_ranges),
         cmocka_unit_test(nor_do_those_of_regularised_runs),
         cmocka_unit_test(max_norm_bounds_the_weights_of_every_output),
         cmocka_unit_test(patience_ends_a_run_early),

@@ -17,7 +17,7 @@ struct step {
     uint16_t *labels, *mask;
     float *x, *conv1, *pool1, *conv2, *pool2, *conv3, *fc1, *logits;
     float *d_conv1, *d_pool1, *d_conv2, *d_pool2, *d_conv3, *d_fc1, *d_logits;
-    float *parameters, *gradients, *first, *second, *scratch;
+    float *parameters, *gradients, *first, *second, *scratch, *sums;
     struct loss_part *parts;
 };
 
@@ -120,8 +120,8 @@ static void fc2_forward(struct step *s)
 
 static void loss(struct step *s)
 {
-    s->kernels->softmax_cross_entropy(s->batch, 10, s->logits, s->labels, 0.0, s->d_logits, s->parts, NULL,
-                                      s->member);
+    s->kernels->softmax_cross_entropy(s->batch, s->batch, 10, s->logits, s->labels, 0.0, s->d_logits,
+                                      s->parts, NULL, s->member);
 }
 
 static void fc2_backward(struct step *s)
@@ -193,7 +193,8 @@ static void conv2_winograd_backward(struct step *s)
 {
     struct conv2d_shape shape = conv2_of(s);
     s->kernels->winograd_backward(&shape, s->pool1, s->d_conv2, s->parameters + CONV2, s->d_pool1,
-                                  s->gradients + CONV2, s->gradients, s->scratch, s->member);
+                                  s->gradients + CONV2, s->gradients, s->scratch, s->sums, WHOLE_BATCH,
+                                  s->member);
 }
 
 /* Weights alone: nobody needs the images' gradient. */
@@ -288,7 +289,7 @@ static void make_step(struct step *s)
     s->d_pool2 = values(lanes(s, 400)), s->d_conv3 = values(lanes(s, 120)), s->d_fc1 = values(lanes(s, 84));
     s->d_logits = values(lanes(s, 10));
     s->parameters = values(ALL), s->gradients = values(ALL), s->first = values(ALL), s->second = values(ALL);
-    s->scratch = values(scratch);
+    s->scratch = values(scratch), s->sums = values(s->kernels->winograd_sums(&conv2));
     for (int i = 0; i < ALL; i++) {
         s->parameters[i] *= 0.05f;
         s->second[i] = 0.01f;
@@ -297,10 +298,10 @@ static void make_step(struct step *s)
 
 static void free_step(struct step *s)
 {
-    void *all[] = {s->pixels,   s->images,     s->labels,    s->parts,   s->x,       s->conv1,
-                   s->pool1,    s->conv2,      s->pool2,     s->conv3,   s->fc1,     s->logits,
-                   s->d_conv1,  s->d_pool1,    s->d_conv2,   s->d_pool2, s->d_conv3, s->d_fc1,
-                   s->d_logits, s->parameters, s->gradients, s->first,   s->second,  s->scratch};
+    void *all[] = {s->pixels,  s->images,  s->labels,  s->parts, s->x,        s->conv1,      s->pool1,
+                   s->conv2,   s->pool2,   s->conv3,   s->fc1,   s->logits,   s->d_conv1,    s->d_pool1,
+                   s->d_conv2, s->d_pool2, s->d_conv3, s->d_fc1, s->d_logits, s->parameters, s->gradients,
+                   s->first,   s->second,  s->scratch, s->sums};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
