@@ -5,7 +5,9 @@
  * the word. Both sides are sequentially consistent, so one of them sees the other and no wake-up is lost; the
  * system call happens only when somebody sleeps. How long a gate spins adapts: a wait that was rewarded
  * lengthens it, one that ended in sleep halves it. With more threads than cores most spinning is in vain, so
- * it falls to under a microsecond by itself.
+ * it falls to under a microsecond by itself. Where every member has a core, it must not: a sleeper on a
+ * virtual machine is back only after some 100 us, by then the others have spun in vain and sleep as well, and
+ * a team of two is slower than one. team_own_cores keeps spinning above the price of that.
  *
  * Each helper owns a mailbox (a gate). The leader writes what to do, then opens it; the helper empties it
  * before it arrives at the task's last barrier. Invariant: a mailbox that holds a message is never written
@@ -30,15 +32,19 @@
 #include <unistd.h>
 
 enum { CACHE_LINE = 64 };
-enum {
-    SPIN_LEAST = 500,
-    SPIN_MOST = 50000
-}; /* nanoseconds; a sleep and wake-up costs about as much as the latter */
+
+/* How long a gate may spin, in nanoseconds. A sleep and wake-up costs about 50 us on a machine, and the
+ * double or more on a virtual one. */
+struct spinning {
+    unsigned least, most;
+};
+static const struct spinning shared_cores = {500, 50000}, own_cores = {200000, 1000000};
 
 struct gate {
     _Alignas(CACHE_LINE) atomic_uint word;
     atomic_uint sleepers;
     atomic_uint spin; /* nanoseconds */
+    struct spinning spinning;
 };
 
 enum { MAIL_NONE, MAIL_TASK, MAIL_LEAVE };
@@ -67,11 +73,12 @@ struct team {
     struct helper **helpers; /* [capacity - 1], borrowed from the helpers' stacks */
 };
 
-static void gate_init(struct gate *gate)
+static void gate_init(struct gate *gate, struct spinning spinning)
 {
+    gate->spinning = spinning;
     atomic_init(&gate->word, 0);
     atomic_init(&gate->sleepers, 0);
-    atomic_init(&gate->spin, SPIN_MOST);
+    atomic_init(&gate->spin, spinning.most);
 }
 
 static uint64_t nanoseconds(void)
@@ -100,7 +107,8 @@ static bool gate_spin(struct gate *gate, unsigned old)
         for (int i = 0; i < PAUSES; i++) {
             if (atomic_load_explicit(&gate->word, memory_order_acquire) != old) {
                 unsigned longer = spin + spin / 8;
-                atomic_store_explicit(&gate->spin, longer < SPIN_MOST ? longer : SPIN_MOST,
+                atomic_store_explicit(&gate->spin,
+                                      longer < gate->spinning.most ? longer : gate->spinning.most,
                                       memory_order_relaxed);
                 return true;
             }
@@ -108,7 +116,8 @@ static bool gate_spin(struct gate *gate, unsigned old)
         }
     } while (nanoseconds() - start < spin);
     unsigned shorter = spin / 2;
-    atomic_store_explicit(&gate->spin, shorter > SPIN_LEAST ? shorter : SPIN_LEAST, memory_order_relaxed);
+    atomic_store_explicit(&gate->spin, shorter > gate->spinning.least ? shorter : gate->spinning.least,
+                          memory_order_relaxed);
     return false;
 }
 
@@ -142,12 +151,17 @@ struct team *team_create(int capacity)
         return NULL;
     }
     *team = (struct team){.capacity = capacity, .limit = capacity, .helpers = helpers};
-    gate_init(&team->generation);
+    gate_init(&team->generation, shared_cores);
     atomic_init(&team->arrived, 0);
     atomic_init(&team->size, 1);
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->left, NULL);
     return team;
+}
+
+void team_own_cores(struct team *team)
+{
+    gate_init(&team->generation, own_cores);
 }
 
 void team_destroy(struct team *team)
@@ -284,7 +298,7 @@ static void leave(struct team *team)
 bool team_serve(struct team *team)
 {
     struct helper helper;
-    gate_init(&helper.mailbox);
+    gate_init(&helper.mailbox, team->generation.spinning);
     if (!enter(team, &helper))
         return false;
     while (gate_wait(&helper.mailbox, MAIL_NONE) == MAIL_TASK) {

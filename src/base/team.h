@@ -22,6 +22,9 @@ typedef void team_task(void *argument, struct member member);
 
 struct team *
 team_create(int capacity); /* most members it can ever have, the leader counted; NULL when out of memory */
+/* Behind team_create, before anybody serves: there is a core for every member. Whoever waits spins longer, up
+ * to a millisecond, before it sleeps. */
+void team_own_cores(struct team *team);
 void team_destroy(
     struct team *team); /* leader, no task running: closes it and waits until every helper is out */
 

@@ -256,6 +256,9 @@ static bool crew_prepare(struct crew *crew)
         if (crew->seats[i].team == NULL) {
             return false;
         }
+        if (crew->limits.workers <= scheduler_cores()) {
+            team_own_cores(crew->seats[i].team);
+        }
     }
     return true;
 }

@@ -90,6 +90,23 @@ static void test_a_barrier_makes_all_writes_visible(void **state)
     team_destroy(team);
 }
 
+/* Longer spinning changes no meeting, whether there is a core for every member or not. */
+static void test_a_team_that_owns_its_cores_meets_as_well(void **state)
+{
+    (void)state;
+    pthread_t threads[MEMBERS - 1];
+    struct relay relay = {0};
+    struct team *team = team_create(MEMBERS);
+    team_own_cores(team);
+    for (int i = 0; i < MEMBERS - 1; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, serve_until_closed, team), 0);
+    gather(team, MEMBERS);
+    team_execute(team, run_relay, &relay);
+    assert_int_equal(atomic_load(&relay.wrong), 0);
+    team_destroy(team);
+    join_helpers(threads);
+}
+
 static void test_every_member_has_its_own_index(void **state)
 {
     (void)state;
@@ -279,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_barrier_makes_all_writes_visible),
+        cmocka_unit_test(test_a_team_that_owns_its_cores_meets_as_well),
         cmocka_unit_test(test_every_member_has_its_own_index),
         cmocka_unit_test(test_a_full_or_closed_team_refuses),
         cmocka_unit_test(test_the_limit_sends_helpers_away_and_keeps_them_out),

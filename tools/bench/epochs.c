@@ -128,6 +128,8 @@ static enum status team_epoch(struct bench_run *run, const struct kernels *kerne
         team_destroy(team);
         return error_set(error, STATUS_MEMORY, "cannot make a team of %d", size);
     }
+    if (size <= scheduler_cores())
+        team_own_cores(team);
     for (int i = 1; i < size; i++)
         pthread_create(&helpers[i], NULL, serve, team);
     for (int seen = 1; seen < size;)
