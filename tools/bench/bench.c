@@ -127,14 +127,16 @@ static void print_measured(const char *name, const struct measured *measured)
 /* The last column is how much faster two members could be, were meeting free. */
 static void print_layers(const struct result *result)
 {
-    double total = 0, halves = 0;
+    double total = 0, least = 0, halves = 0;
     for (int i = 0; i < result->layer_count; i++)
         if (!result->layers[i].alternative)
-            total += result->layers[i].seconds, halves += result->layers[i].halves;
+            total += result->layers[i].seconds, least += result->layers[i].least,
+                halves += result->layers[i].halves;
     printf("kernels of one step of 64 images\n");
     for (int i = 0; i < result->layer_count; i++) {
         const struct layer_row *row = &result->layers[i];
-        printf("%-24s %8.1f us %5.1f %%", row->name, row->seconds * 1e6, 100.0 * row->seconds / total);
+        printf("%-24s %8.1f us, least %6.1f %5.1f %%", row->name, row->seconds * 1e6, row->least * 1e6,
+               100.0 * row->seconds / total);
         if (row->multiply_adds > 0)
             printf(" %7.2f GFLOP/s   %.3f of peak, %.3f", row->gflops, row->fraction,
                    row->fraction_of_widest);
@@ -142,7 +144,8 @@ static void print_layers(const struct result *result)
             printf("%40s", "");
         printf("   in two parts %.2f\n", row->seconds / row->halves);
     }
-    printf("%-24s %8.1f us%47s   in two parts %.2f\n", "all", total * 1e6, "", total / halves);
+    printf("%-24s %8.1f us, least %6.1f%47s   in two parts %.2f\n", "all", total * 1e6, least * 1e6, "",
+           total / halves);
 }
 
 static void print_scaling(const struct result *result)
@@ -186,11 +189,11 @@ static void print_json(const struct options *options, const struct kernels *kern
         json_object_set_new(epoch, variants[i].name, json_of(&result->epoch[i]));
     for (int i = 0; i < result->layer_count; i++) {
         const struct layer_row *row = &result->layers[i];
-        json_array_append_new(layers,
-                              json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f}", "name", row->name, "multiply_adds",
-                                        row->multiply_adds, "seconds", row->seconds, "gflops", row->gflops,
-                                        "fraction", row->fraction, "fraction_of_widest",
-                                        row->fraction_of_widest, "in_two_parts", row->seconds / row->halves));
+        json_array_append_new(layers, json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "name", row->name,
+                                                "multiply_adds", row->multiply_adds, "seconds", row->seconds,
+                                                "least", row->least, "gflops", row->gflops, "fraction",
+                                                row->fraction, "fraction_of_widest", row->fraction_of_widest,
+                                                "in_two_parts", row->seconds / row->halves));
     }
     json_t *root = json_pack(
         "{s:s,s:f,s:f,s:o,s:{s:f,s:f},s:o,s:f,s:f}", "kernels", kernels->name, "fma_peak_gflops",

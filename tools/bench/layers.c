@@ -346,6 +346,7 @@ int layers_measure(const struct kernels *kernels, int batch, int repetitions, st
         rows[i] = (struct layer_row){calls[i].name, .multiply_adds = calls[i].multiply_adds,
                                      .alternative = calls[i].alternative};
         rows[i].seconds = samples_median(samples[i], repetitions);
+        rows[i].least = samples[i][0]; /* in order since samples_median */
         rows[i].halves = first > second ? first : second;
         rows[i].gflops = 2e-9 * calls[i].multiply_adds * batch / rows[i].seconds;
         rows[i].fraction = rows[i].gflops / peak;

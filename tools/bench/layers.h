@@ -9,6 +9,7 @@ struct layer_row {
     double multiply_adds; /* of one image; 0: not counted as work */
     bool alternative;     /* does what other rows do: not part of the sum */
     double seconds;       /* of one call, median of the repetitions */
+    double least;         /* the shortest of them: what a neighbour on the same core leaves alone */
     double gflops, fraction, fraction_of_widest;
     double halves; /* the longer of the two parts that members of a team of two have, each done alone */
 };
