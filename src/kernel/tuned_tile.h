@@ -3,8 +3,9 @@
  *
  * Why this tile: on AVX2 it is 6 x 2 = 12 accumulators, 2 loads of x and 6 broadcasts of weights for 12 fma,
  * which the load units carry in two thirds of the time of the fma units; a position is one column, so borders
- * only shorten the box and need no other code. Rejected: tiles of several columns, which share weights but
- * not the border's clipping. */
+ * only shorten the box and need no other code. Where 16 lanes are one vector and two fma start in a cycle
+ * (avx512x2), a tile has two places that share the box, so that there, too, a weight is loaded for two fma.
+ * Rejected: tiles of columns that the border clips differently. */
 #ifndef RUNNER_KERNEL_TUNED_TILE_H
 #define RUNNER_KERNEL_TUNED_TILE_H
 
