@@ -297,8 +297,7 @@ void TUNED(conv2d_forward)(const struct conv2d_shape *shape, const float *x, con
         struct places blocks = {1, (ptrdiff_t)x_block, (ptrdiff_t)y_block};
         for (long k = begin; k < end; k = item_after(k, shape->out_height, blocks.count)) {
             long block = k / shape->out_height;
-            if (k == begin || k % shape->out_height == 0)
-                blocks.count = blocks_from(k, end, shape->out_height);
+            blocks.count = blocks_at(k, begin, end, shape->out_height, blocks.count);
             forward_row(shape, &segments, blocks, x + block * x_block, scratch, bias,
                         (int)(k % shape->out_height), y + block * y_block);
         }
@@ -354,8 +353,7 @@ void TUNED(conv2d_backward_input)(const struct conv2d_shape *shape, const float 
         struct places blocks = {1, (ptrdiff_t)dy_block, (ptrdiff_t)dx_block};
         for (long k = begin; k < end; k = item_after(k, shape->in_height, blocks.count)) {
             long block = k / shape->in_height;
-            if (k == begin || k % shape->in_height == 0)
-                blocks.count = blocks_from(k, end, shape->in_height);
+            blocks.count = blocks_at(k, begin, end, shape->in_height, blocks.count);
             backward_input_row(shape, &segments, blocks, dy + block * dy_block, scratch,
                                (int)(k % shape->in_height), dx + block * dx_block);
         }

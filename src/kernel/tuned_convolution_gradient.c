@@ -149,7 +149,7 @@ INLINE void walk_row(struct chains *chains, const struct walk *walk, int outputs
 }
 
 /* All rows of a block's band, where every position has all filter columns inside. A row of 10 positions and
- * 20 chains takes 100 cycles of fma; asking for its borders took 20 more. */
+ * 20 chains is short enough for asking for its borders to show (docs/performance.md). */
 INLINE void walk_whole_rows(struct chains *chains, const struct walk *walk, int outputs, int columns,
                             bool biased, const float *x, const float *dy)
 {

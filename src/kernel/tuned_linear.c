@@ -110,8 +110,7 @@ void TUNED(linear_forward)(const struct linear_shape *shape, const float *x, con
     struct places blocks = {1, (ptrdiff_t)shape->in_features * LANES, (ptrdiff_t)shape->out_features * LANES};
     for (long k = begin; k < end; k = item_after(k, tiles, blocks.count)) {
         long block = k / tiles;
-        if (k == begin || k % tiles == 0)
-            blocks.count = blocks_from(k, end, tiles);
+        blocks.count = blocks_at(k, begin, end, tiles, blocks.count);
         int first = tile_begin(shape->out_features, (int)(k % tiles));
         int next = tile_begin(shape->out_features, (int)(k % tiles) + 1);
         struct taps taps = {
@@ -131,8 +130,7 @@ void TUNED(linear_backward_input)(const struct linear_shape *shape, const float 
     struct places blocks = {1, (ptrdiff_t)shape->out_features * LANES, (ptrdiff_t)shape->in_features * LANES};
     for (long k = begin; k < end; k = item_after(k, tiles, blocks.count)) {
         long block = k / tiles;
-        if (k == begin || k % tiles == 0)
-            blocks.count = blocks_from(k, end, tiles);
+        blocks.count = blocks_at(k, begin, end, tiles, blocks.count);
         int first = tile_begin(shape->in_features, (int)(k % tiles));
         int next = tile_begin(shape->in_features, (int)(k % tiles) + 1);
         struct taps taps = {.weight = weight + first,

@@ -77,10 +77,13 @@ INLINE void tile_run(const struct taps *taps, int outputs, struct places places,
         vec_store(y + k * y_output + place_of(v, places.y_step), sum[k][v]);
 }
 
-/* Items are the rows of one block after the other, and a member has those up to `end`: with how many blocks
- * item k's row and those behind it in its block can be taken at once. */
-static inline int blocks_from(long k, long end, int rows)
+/* Items are the rows of one block after the other, and a member has [begin, end) of them: with how many
+ * blocks item k's row can be taken at once, where it was `before` for the item before it. A block's first row
+ * of a member decides for the others. */
+static inline int blocks_at(long k, long begin, long end, int rows, int before)
 {
+    if (k > begin && k % rows > 0)
+        return before;
     return k % rows == 0 && k + (long)TILE_PLACES * rows <= end ? TILE_PLACES : 1;
 }
 

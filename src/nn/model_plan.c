@@ -237,9 +237,9 @@ static void plan_ranges(struct model *model)
         return;
     for (int v = 0; v <= model->early_layers[true]; v++) {
         const struct value *value = &model->values[v];
-        int arrays =
-            (value->storage == v) + (value->storage == v && value->needs_gradient && !value->is_formed);
-        block += (size_t)arrays * value_features(value->shape) * LANES * sizeof(real);
+        bool has_gradient = value->needs_gradient && !value->is_formed;
+        if (value->storage == v)
+            block += (has_gradient ? 2 : 1) * value_features(value->shape) * LANES * sizeof(real);
     }
     size_t fitting = cache_bytes() / larger(block, 1), least = model->part_blocks < 2 ? 1 : 2;
     model->range_blocks = (int)larger(fitting, least);
@@ -256,11 +256,11 @@ static void plan_backward_parts(struct model *model)
         while (early < model->early_layers[true] &&
                (!has_parameters(&model->layers[early]) || model->layers[early].sums_size > 0))
             early++;
-    model->resting_layers = early > 1 ? early : 0;
-    model->early_backward = blocks > model->part_blocks ? model->resting_layers : 0;
-    for (int v = 1; v <= model->resting_layers; v++)
+    early = early > 1 ? early : 0;
+    model->resting_layers = early;
+    model->early_backward = blocks > model->part_blocks ? early : 0;
+    for (int v = 1; v <= early; v++)
         model->values[v].is_partial = true;
-    early = model->resting_layers;
     for (int i = early; i < model->layer_count; i++)
         for (int k = 0; k < model->layers[i].plan->input_count; k++)
             model->values[model->values[value_of_input(&model->layers[i], k)].storage].is_partial = false;

@@ -251,12 +251,13 @@ static bool crew_prepare(struct crew *crew)
     if (crew->seats == NULL || crew->teams == NULL) {
         return false;
     }
+    bool own_cores = crew->limits.workers <= scheduler_cores();
     for (int i = 0; i < crew->limits.jobs; i++) {
         crew->seats[i].team = team_create(crew->limits.team_limit);
         if (crew->seats[i].team == NULL) {
             return false;
         }
-        if (crew->limits.workers <= scheduler_cores()) {
+        if (own_cores) {
             team_own_cores(crew->seats[i].team);
         }
     }
