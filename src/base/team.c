@@ -6,8 +6,8 @@
  * system call happens only when somebody sleeps. How long a gate spins adapts: a wait that was rewarded
  * lengthens it, one that ended in sleep halves it. With more threads than cores most spinning is in vain, so
  * it falls to under a microsecond by itself. Where every member has a core, it must not: a sleeper on a
- * virtual machine is back only after some 100 us, by then the others have spun in vain and sleep as well, and
- * a team of two is slower than one. team_own_cores keeps spinning above the price of that.
+ * virtual machine is back so late that the others have spun in vain and sleep as well, and a team of two is
+ * slower than one (docs/performance.md). team_own_cores keeps spinning above the price of that.
  *
  * Each helper owns a mailbox (a gate). The leader writes what to do, then opens it; the helper empties it
  * before it arrives at the task's last barrier. Invariant: a mailbox that holds a message is never written
@@ -33,8 +33,8 @@
 
 enum { CACHE_LINE = 64 };
 
-/* How long a gate may spin, in nanoseconds. A sleep and wake-up costs about 50 us on a machine, and the
- * double or more on a virtual one. */
+/* How long a gate may spin, in nanoseconds. A sleep and wake-up costs about 50 us on a machine, and more on
+ * a virtual one. */
 struct spinning {
     unsigned least, most;
 };
