@@ -2,9 +2,10 @@
  *
  * Forward, a tile's outputs are rows of the weights [out][in], read in parallel; for the input's gradient
  * they are columns, and the row's odd number of cache lines spreads them over the cache. The weights'
- * gradient has features in its lanes: x is transposed to [image][feature] first, and a tile of 6 outputs x 16
- * inputs stays in registers over all images. Members divide the outputs of each product. Rejected: packing
- * the weights, which costs as much as they are used for at small batches. */
+ * gradient has features in its lanes: a few columns of x are transposed to [image][feature], and while they
+ * are in the first-level cache, tiles of 6 outputs x 16 inputs stay in registers over all images. Members
+ * divide the outputs of each product. Rejected: packing the weights, which costs as much as they are used for
+ * at small batches; transposing x once for all members, who then meet and read what others wrote. */
 #include "kernel/tuned.h"
 #include "kernel/tuned_tile.h"
 
@@ -19,15 +20,21 @@ static size_t row_stride(const struct linear_shape *shape)
     return (lines | 1) * LANES;
 }
 
-/* The transposed input has room for whole tiles. */
-static size_t transposed_stride(const struct linear_shape *shape)
+static int column_tiles(const struct linear_shape *shape)
 {
-    return ((size_t)shape->in_features + COLUMNS - 1) / COLUMNS * COLUMNS + LANES;
+    return (shape->in_features + COLUMNS - 1) / COLUMNS;
 }
 
+/* A tile's columns of x, transposed: [image][COLUMNS]. */
+static size_t slot_size(const struct linear_shape *shape)
+{
+    return (size_t)blocks_of(shape->images) * LANES * COLUMNS;
+}
+
+/* A slot for each member, and no more members than tiles of columns. */
 size_t TUNED(linear_scratch)(const struct linear_shape *shape)
 {
-    return (size_t)blocks_of(shape->images) * LANES * transposed_stride(shape);
+    return (size_t)column_tiles(shape) * slot_size(shape);
 }
 
 /* Constant strides per case: forward steps along rows, backward down columns. */
@@ -156,22 +163,19 @@ INLINE void transpose_4x4(const float *from, float *to, size_t to_stride)
     *(vec4 *)(to + 3 * to_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
 }
 
-/* x[block][feature][16] to transposed[image][feature]; the columns behind the last feature become zeros. */
-static void transpose(const struct linear_shape *shape, const float *x, float *transposed,
-                      struct member member)
+/* Columns first …+COLUMNS of x[block][feature][16] to slot[image][COLUMNS]; behind the last feature, zeros.
+ */
+static void transpose_columns(const struct linear_shape *shape, const float *x, int first, float *slot)
 {
-    size_t stride = transposed_stride(shape);
-    int features = shape->in_features, whole = features / 4 * 4, padded = (int)(stride - LANES);
-    long begin, end;
-    member_range(member, (long)blocks_of(shape->images) * 4, &begin, &end); /* quarters of blocks */
-    for (long k = begin; k < end; k++) {
-        const float *from = x + k / 4 * features * LANES + k % 4 * 4;
-        float *to = transposed + k * 4 * stride;
+    int columns = shape->in_features - first < COLUMNS ? shape->in_features - first : COLUMNS;
+    int whole = columns / 4 * 4, quarters = blocks_of(shape->images) * 4;
+    for (int k = 0; k < quarters; k++, slot += 4 * COLUMNS) {
+        const float *from = x + ((size_t)(k / 4) * shape->in_features + first) * LANES + k % 4 * 4;
         for (int i = 0; i < whole; i += 4)
-            transpose_4x4(from + (size_t)i * LANES, to + i, stride);
+            transpose_4x4(from + (size_t)i * LANES, slot + i, COLUMNS);
         for (int lane = 0; lane < 4; lane++)
-            for (int i = whole; i < padded; i++)
-                to[lane * stride + i] = i < features ? from[(size_t)i * LANES + lane] : 0.0f;
+            for (int i = whole; i < COLUMNS; i++)
+                slot[lane * COLUMNS + i] = i < columns ? from[(size_t)i * LANES + lane] : 0.0f;
     }
 }
 
@@ -189,10 +193,9 @@ INLINE void store_columns(const vec *sum, int count, float *dweight)
     }
 }
 
-INLINE void update_tile(const struct linear_shape *shape, int outputs, int columns, const float *transposed,
+INLINE void update_tile(const struct linear_shape *shape, int outputs, int columns, const float *slot,
                         const float *dy, float *dweight)
 {
-    size_t stride = transposed_stride(shape);
     vec sum[UPDATE_OUTPUTS][COLUMN_VECTORS];
     UNROLL
     for (int k = 0; k < outputs; k++)
@@ -201,11 +204,11 @@ INLINE void update_tile(const struct linear_shape *shape, int outputs, int colum
         sum[k][v] = vec_zero();
     for (int first = 0; first < shape->images; first += LANES, dy += (size_t)shape->out_features * LANES) {
         int lanes = shape->images - first < LANES ? shape->images - first : LANES;
-        for (int lane = 0; lane < lanes; lane++, transposed += stride) {
+        for (int lane = 0; lane < lanes; lane++, slot += COLUMNS) {
             vec features[COLUMN_VECTORS];
             UNROLL
             for (int v = 0; v < COLUMN_VECTORS; v++)
-                features[v] = vec_pinned(vec_load(transposed + v * VECTOR));
+                features[v] = vec_pinned(vec_load(slot + v * VECTOR));
             UNROLL
             for (int k = 0; k < outputs; k++) {
                 vec gradient = vec_pinned(vec_all(dy[k * LANES + lane]));
@@ -220,74 +223,79 @@ INLINE void update_tile(const struct linear_shape *shape, int outputs, int colum
         store_columns(sum[k], columns, dweight + k * row_stride(shape));
 }
 
-static void update_outputs(const struct linear_shape *shape, int outputs, int columns,
-                           const float *transposed, const float *dy, float *dweight)
+static void update_outputs(const struct linear_shape *shape, int outputs, int columns, const float *slot,
+                           const float *dy, float *dweight)
 {
     switch (outputs) {
     case 1:
-        update_tile(shape, 1, columns, transposed, dy, dweight);
+        update_tile(shape, 1, columns, slot, dy, dweight);
         break;
     case 2:
-        update_tile(shape, 2, columns, transposed, dy, dweight);
+        update_tile(shape, 2, columns, slot, dy, dweight);
         break;
     case 3:
-        update_tile(shape, 3, columns, transposed, dy, dweight);
+        update_tile(shape, 3, columns, slot, dy, dweight);
         break;
     case 4:
-        update_tile(shape, 4, columns, transposed, dy, dweight);
+        update_tile(shape, 4, columns, slot, dy, dweight);
         break;
     case 5:
-        update_tile(shape, 5, columns, transposed, dy, dweight);
+        update_tile(shape, 5, columns, slot, dy, dweight);
         break;
 #if defined(TUNED_IS_avx512x2)
     case 6:
-        update_tile(shape, 6, columns, transposed, dy, dweight);
+        update_tile(shape, 6, columns, slot, dy, dweight);
         break;
     case 7:
-        update_tile(shape, 7, columns, transposed, dy, dweight);
+        update_tile(shape, 7, columns, slot, dy, dweight);
         break;
     case 8:
-        update_tile(shape, 8, columns, transposed, dy, dweight);
+        update_tile(shape, 8, columns, slot, dy, dweight);
         break;
     case 9:
-        update_tile(shape, 9, columns, transposed, dy, dweight);
+        update_tile(shape, 9, columns, slot, dy, dweight);
         break;
     case 10:
-        update_tile(shape, 10, columns, transposed, dy, dweight);
+        update_tile(shape, 10, columns, slot, dy, dweight);
         break;
     case 11:
-        update_tile(shape, 11, columns, transposed, dy, dweight);
+        update_tile(shape, 11, columns, slot, dy, dweight);
         break;
 #endif
     default:
-        update_tile(shape, UPDATE_OUTPUTS, columns, transposed, dy, dweight);
+        update_tile(shape, UPDATE_OUTPUTS, columns, slot, dy, dweight);
     }
 }
 
-static void update_weights(const struct linear_shape *shape, const float *transposed, const float *dy,
-                           float *dweight, struct member member)
+/* Of the member's tiles, those of the same columns follow each other. */
+static void update_weights(const struct linear_shape *shape, const float *x, const float *dy, float *dweight,
+                           float *scratch, struct member member)
 {
     size_t row = row_stride(shape);
-    int output_tiles = (shape->out_features + UPDATE_OUTPUTS - 1) / UPDATE_OUTPUTS;
-    int column_tiles = (shape->in_features + COLUMNS - 1) / COLUMNS;
+    int output_tiles = (shape->out_features + UPDATE_OUTPUTS - 1) / UPDATE_OUTPUTS, transposed = -1;
+    float *slot = scratch + member.index * slot_size(shape);
     long begin, end;
-    member_range(member, (long)output_tiles * column_tiles, &begin, &end);
+    if (member.size > column_tiles(shape))
+        member = (struct member){.index = member.index, .size = column_tiles(shape)};
+    if (member.index >= member.size)
+        return;
+    member_range(member, (long)output_tiles * column_tiles(shape), &begin, &end);
     for (long k = begin; k < end; k++) {
         int o = (int)((long)shape->out_features * (k % output_tiles) / output_tiles);
         int next = (int)((long)shape->out_features * (k % output_tiles + 1) / output_tiles);
         int i = (int)(k / output_tiles) * COLUMNS;
         int columns = shape->in_features - i < COLUMNS ? shape->in_features - i : COLUMNS;
-        update_outputs(shape, next - o, columns, transposed + i, dy + (size_t)o * LANES,
-                       dweight + o * row + i);
+        if (i != transposed)
+            transpose_columns(shape, x, i, slot);
+        transposed = i;
+        update_outputs(shape, next - o, columns, slot, dy + (size_t)o * LANES, dweight + o * row + i);
     }
 }
 
 void TUNED(linear_backward_weight)(const struct linear_shape *shape, const float *x, const float *dy,
                                    float *dweight, float *dbias, float *scratch, struct member member)
 {
-    transpose(shape, x, scratch, member);
-    team_barrier(member);
-    update_weights(shape, scratch, dy, dweight, member);
+    update_weights(shape, x, dy, dweight, scratch, member);
     if (!dbias)
         return;
     long begin, end;

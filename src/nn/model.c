@@ -392,20 +392,18 @@ real *model_output_gradient_of(struct model *model, struct image_range range)
     return gradient_from(model, model->layer_count, range.first / LANES);
 }
 
-/* The weights' gradients that the ranges left, from the whole batch. Layers take the areas of scratch in turn
- * and meet inside, so nobody writes what another still reads. */
+/* The weights' gradients that the ranges left, from the whole batch. Nobody waits for anybody between the
+ * layers: a member's part of their scratch is its own. */
 static void backward_weights(struct model *model, const struct model_step *step, struct member member)
 {
     struct walk whole = {
         .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
-    int area = 0;
     for (int i = model->layer_count - 1; i >= 0; i--) {
         const struct layer *layer = &model->layers[i];
         if (!layer->is_linear)
             continue;
         struct layer_call call = backward_call(model, i, &whole);
         call.gradients = GRADIENTS_OF_WEIGHTS;
-        call.scratch[1] = model->scratch[area ^= 1];
         layer->type->backward(layer, &call);
     }
     team_barrier(member);
