@@ -1,7 +1,11 @@
 /* Optimisers: one pass over the flat vectors. Ranges begin and end anywhere, so the last few elements go
- * through a vector that is filled up with zeros. */
+ * through a vector that is filled up with zeros. Parameters have been read by every member of the team since
+ * they were last written, so that a store would wait for all of them to give up the line. */
+#include "kernel/prefetch.h"
 #include "kernel/simd.h"
 #include "kernel/tuned.h"
+
+enum { AHEAD = 12 * LANES }; /* parameters */
 
 INLINE vec flush_moment(vec moment)
 {
@@ -34,6 +38,7 @@ void TUNED(sgd_update)(const struct sgd_step *step, size_t begin, size_t end, fl
                                   .nesterov = step->nesterov,
                                   .first = step->first};
     for (size_t k = begin; k < end; k += VECTOR) {
+        prefetch_to_write(parameter + k + AHEAD);
         size_t bytes = (end - k < VECTOR ? end - k : VECTOR) * sizeof(float);
         vec p = vec_zero(), g = vec_zero(), m = vec_zero();
         memcpy(&p, parameter + k, bytes);
@@ -81,6 +86,7 @@ void TUNED(adam_update)(const struct adam_step *step, size_t begin, size_t end, 
     struct adam_vectors vectors = adam_vectors_of(step);
     size_t k = begin;
     for (; k + VECTOR <= end; k += VECTOR) {
+        prefetch_to_write(parameter + k + AHEAD);
         vec p = vec_load_unaligned(parameter + k), g = vec_load_unaligned(gradient + k);
         vec m = vec_load_unaligned(first_moment + k), v = vec_load_unaligned(second_moment + k);
         adam_vector(&vectors, &p, g, &m, &v);
