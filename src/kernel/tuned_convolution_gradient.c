@@ -13,6 +13,7 @@
  * registers (12 loads for 10 fma); chains over the whole batch without resting, which reads the activations
  * from the second-level cache once for every filter row. */
 #include "kernel/activation_pool.h"
+#include "kernel/prefetch.h"
 #include "kernel/simd.h"
 #include "kernel/tuned.h"
 
@@ -273,6 +274,7 @@ struct group {
     int s, columns, tiles;
     int bias_row; /* -1 but in the first group */
     long begin, end;
+    bool is_alone; /* the member, in its team */
 };
 
 struct job {
@@ -313,7 +315,10 @@ static bool adds_bias(const struct job *job, const struct group *group)
 
 static struct group group_of(const struct conv2d_shape *shape, int s, bool biased, struct member member)
 {
-    struct group group = {.s = s, .columns = group_columns(shape->kernel_width - s), .bias_row = -1};
+    struct group group = {.s = s,
+                          .columns = group_columns(shape->kernel_width - s),
+                          .bias_row = -1,
+                          .is_alone = member.size == 1};
     int most = group_outputs(group.columns);
     group.tiles = (shape->out_channels + most - 1) / most;
     if (biased && s == 0)
@@ -334,7 +339,7 @@ struct gradient {
  * first) * dy_output + p * dy_row. */
 struct band {
     int begin, end, first;
-    int blocks;
+    int block, blocks;
     bool starts;
     const float *x, *dy;
     size_t x_block, dy_block, dy_output;
@@ -419,16 +424,8 @@ static int band_rows(const struct conv2d_shape *shape, const struct group *group
     return pooled ? clamp(rows / 2 * 2, 2, shape->out_height) : rows;
 }
 
-/* Asks for values that will be read a band later, from as far away as they may be; the array may end before
- * them. */
-static void prefetch(const float *from, size_t count)
-{
-    for (size_t k = 0; k < count; k += LANES)
-        __builtin_prefetch(from + k, 0, 2);
-}
-
 /* The band's dy of the job's output channels. */
-static void form_gradient(const struct conv2d_shape *shape, const struct gradient *gradient, int block,
+static void form_gradient(const struct conv2d_shape *shape, const struct gradient *gradient,
                           const struct job *job, struct band *band, float *buffer)
 {
     size_t row = (size_t)shape->out_width * LANES, plane = shape->out_height * row;
@@ -437,13 +434,41 @@ static void form_gradient(const struct conv2d_shape *shape, const struct gradien
     band->dy_output = rows * row;
     band->dy = buffer - band->begin * (ptrdiff_t)row;
     for (int k = 0; k < job->outputs; k++) {
-        size_t channel = (size_t)block * shape->out_channels + job->first_output + k;
+        size_t channel = (size_t)band->block * shape->out_channels + job->first_output + k;
         const float *activated = gradient->activated + channel * plane + band->begin * row;
         activation_pool_backward_rows(gradient->activation, shape->out_width, rows, activated,
                                       gradient->pooled + channel * plane / 4 + band->begin * row / 4,
                                       buffer + k * band->dy_output);
-        prefetch(activated + rows * row, rows * row);
     }
+}
+
+/* The part of each of the planes. */
+static void prefetch_part(const float *from, size_t lines, size_t stride, int planes, int part, int parts)
+{
+    size_t begin = lines * part / parts, end = lines * (part + 1) / parts;
+    for (int k = 0; k < planes; k++)
+        prefetch_lines(from + k * stride + begin * LANES, end - begin);
+}
+
+/* In a team, half or more of what the next band is formed of was written by others. Each job at this band
+ * asks for a part of it: what all filter rows together cannot wait for in a burst. */
+static void look_at_next_band(const struct conv2d_shape *shape, const struct gradient *gradient,
+                              const struct job *job, const struct band *band)
+{
+    int rows = band->end - band->begin, begin = band->end, block = band->block;
+    if (begin == shape->out_height)
+        begin = 0, block++;
+    if (block == blocks_of(shape->images))
+        return;
+    size_t row = (size_t)shape->out_width, plane = shape->out_height * row;
+    size_t x_row = (size_t)shape->stride_height * shape->in_width;
+    size_t first = ((size_t)block * shape->out_channels + job->first_output) * plane + begin * row;
+    prefetch_part(gradient->activated + first * LANES, rows * row, plane * LANES, job->outputs, job->r,
+                  shape->kernel_height);
+    prefetch_part(gradient->pooled + first / 4 * LANES, rows * row / 4, plane / 4 * LANES, job->outputs,
+                  job->r, shape->kernel_height);
+    prefetch_part(band->x + (block - band->block) * band->x_block + begin * x_row * LANES, rows * x_row, 0, 1,
+                  job->r, shape->kernel_height);
 }
 
 /* Where a band is a whole block and a tile has 20 chains to rest, they rest only after as many blocks as the
@@ -469,7 +494,8 @@ static void group_gradient(const struct conv2d_shape *shape, const struct group 
     int blocks = blocks_at_once(shape, rows, gradient->pooled);
     for (int block = 0; block < blocks_of(shape->images); block += blocks)
         for (int begin = 0; begin < shape->out_height; begin += rows) {
-            struct band band = {.begin = begin,
+            struct band band = {.block = block,
+                                .begin = begin,
                                 .end = clamp(begin + rows, 0, shape->out_height),
                                 .starts = part.first && block == 0 && begin == 0,
                                 .blocks = clamp(blocks, 1, blocks_of(shape->images) - block),
@@ -482,7 +508,9 @@ static void group_gradient(const struct conv2d_shape *shape, const struct group 
             struct job job = first_job(shape, group);
             for (long index = group->begin; index < group->end; index++, next_job(&job, shape, group)) {
                 if (gradient->pooled && (index == group->begin || job.first_output != band.first))
-                    form_gradient(shape, gradient, block, &job, &band, buffer);
+                    form_gradient(shape, gradient, &job, &band, buffer);
+                if (gradient->pooled && !group->is_alone && job.i == 0)
+                    look_at_next_band(shape, gradient, &job, &band);
                 run_job(shape, group, &job, &band, sums);
             }
         }

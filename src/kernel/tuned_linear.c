@@ -6,6 +6,7 @@
  * are in the first-level cache, tiles of 6 outputs x 16 inputs stay in registers over all images. Members
  * divide the outputs of each product. Rejected: packing the weights, which costs as much as they are used for
  * at small batches; transposing x once for all members, who then meet and read what others wrote. */
+#include "kernel/prefetch.h"
 #include "kernel/tuned.h"
 #include "kernel/tuned_tile.h"
 
@@ -120,6 +121,8 @@ void TUNED(linear_forward)(const struct linear_shape *shape, const float *x, con
         blocks.count = blocks_at(k, begin, end, tiles, blocks.count);
         int first = tile_begin(shape->out_features, (int)(k % tiles));
         int next = tile_begin(shape->out_features, (int)(k % tiles) + 1);
+        if (member.size > 1)
+            prefetch_lines(weight + next * stride, (next - first) * stride / LANES);
         struct taps taps = {
             .weight = weight + first * stride, .columns = shape->in_features, .w_output = (ptrdiff_t)stride};
         run_tile(&taps, next - first, true, blocks, x + block * shape->in_features * LANES,
