@@ -7,6 +7,7 @@
 #include "epochs.h"
 
 #include "base/atomic_file.h"
+#include "base/text.h"
 #include "nn/model.h"
 #include "samples.h"
 #include "sched/scheduler.h"
@@ -33,13 +34,14 @@ static enum status measure_work(struct bench_run *run, struct error *error)
     if (!layers)
         return error_set(error, STATUS_MEMORY, "no memory for %d layers", run->plan->model.layer_count);
     enum status status = model_summarize(&run->plan->model, input, layers, error);
-    bool first = true;
+    bool passes_on = false; /* a layer before this one learns */
     run->work = (struct image_work){0};
     for (int i = 0; status == STATUS_OK && i < run->plan->model.layer_count; i++) {
         double operations = 2.0 * (double)layers[i].multiply_adds;
+        bool learns = operations > 0 && !text_has_word(run->plan->model.freeze, layers[i].name);
         run->work.evaluation += operations;
-        run->work.training += operations * (first && operations > 0 ? 2 : 3);
-        first = first && operations == 0;
+        run->work.training += operations * (1 + learns + passes_on);
+        passes_on |= learns;
     }
     free(layers);
     return status;
