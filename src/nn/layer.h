@@ -49,14 +49,17 @@ struct layer {
                                  Conv2d its backward alone; or NULL */
     bool is_direct;           /* a Conv2d by the kernels conv2d_… */
     bool is_linear; /* a Linear, or a Conv2d by the kernels linear_…: knows enum layer_gradients */
+    bool learns;    /* has parameters, and they are not frozen */
     bool leaves_forward, leaves_backward; /* of an AvgPool2d: the layer that has it as `pool` computes it */
     size_t scratch;                       /* floats that one kernel of this layer may use */
     size_t sums_size;                     /* floats in which backward's sums can rest; 0: they cannot */
     real *sums;                           /* they, where batches come in parts; or NULL */
 };
 
-/* A layer without area that is called for a batch in parts takes its weights' gradients from the whole batch
- * at the end: they are one product, and its inputs and their gradients are small enough to be kept. */
+/* Of a layer that does not learn only the inputs' gradients are asked for; what else it computes with them is
+ * not read. A layer without area that is called for a batch in parts takes its weights' gradients from the
+ * whole batch at the end: they are one product, and its inputs and their gradients are small enough to be
+ * kept. */
 enum layer_gradients { GRADIENTS_ALL, GRADIENTS_OF_INPUTS, GRADIENTS_OF_WEIGHTS };
 
 /* One call of a layer. The scratch is two areas of layer.scratch floats, so that two independent kernels need

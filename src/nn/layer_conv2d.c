@@ -224,8 +224,9 @@ static void backward_groups(const struct layer *layer, const struct layer_call *
     if (call->dx[0])
         call->kernels->grouped_conv2d_backward_input(&shape, groups, call->dy, layer->value[WEIGHT],
                                                      call->dx[0], call->member);
-    call->kernels->grouped_conv2d_backward_weight(&shape, groups, call->x[0], call->dy,
-                                                  layer->gradient[WEIGHT], dbias, call->member);
+    if (call->gradients != GRADIENTS_OF_INPUTS)
+        call->kernels->grouped_conv2d_backward_weight(&shape, groups, call->x[0], call->dy,
+                                                      layer->gradient[WEIGHT], dbias, call->member);
 }
 
 static void backward(const struct layer *layer, const struct layer_call *call)
@@ -256,8 +257,9 @@ static void backward(const struct layer *layer, const struct layer_call *call)
         if (call->dx[0])
             call->kernels->conv2d_backward_input(&shape, call->dy, layer->value[WEIGHT], call->dx[0],
                                                  call->scratch[0], call->member);
-        call->kernels->conv2d_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT], dbias,
-                                              call->scratch[1], call->part, call->member);
+        if (call->gradients != GRADIENTS_OF_INPUTS)
+            call->kernels->conv2d_backward_weight(&shape, call->x[0], call->dy, layer->gradient[WEIGHT],
+                                                  dbias, call->scratch[1], call->part, call->member);
     }
 }
 

@@ -63,7 +63,7 @@ enum status model_create(const struct model_plan *plan, struct value_shape input
         status = check_output(plan, &made->layers[layers - 1], error);
     if (status != STATUS_OK)
         goto cleanup;
-    model_plan_walks(made, input);
+    model_plan_walks(made, input, plan->freeze);
     status = allocate(made, error);
     if (status != STATUS_OK)
         goto cleanup;
@@ -313,7 +313,7 @@ static void backward_layers(struct model *model, int begin, int end, const struc
             !model->values[i + 1].needs_gradient)
             continue;
         struct layer_call call = backward_call(model, i, walk);
-        if (walk->in_ranges && layer->is_linear)
+        if ((walk->in_ranges && layer->is_linear) || !layer->learns)
             call.gradients = GRADIENTS_OF_INPUTS;
         bool adds = false;
         real *into[LAYER_INPUTS] = {NULL};
@@ -400,7 +400,7 @@ static void backward_weights(struct model *model, const struct model_step *step,
         .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
     for (int i = model->layer_count - 1; i >= 0; i--) {
         const struct layer *layer = &model->layers[i];
-        if (!layer->is_linear)
+        if (!layer->is_linear || !layer->learns)
             continue;
         struct layer_call call = backward_call(model, i, &whole);
         call.gradients = GRADIENTS_OF_WEIGHTS;

@@ -16,6 +16,8 @@
  * would need a forward pass of their own. */
 #include "nn/model_private.h"
 
+#include "base/text.h"
+
 #include <unistd.h>
 
 enum { PART_WEIGHT_BYTES = 256 * 1024 };
@@ -76,6 +78,24 @@ static bool has_parameters(const struct layer *layer)
     return false;
 }
 
+static bool is_frozen(const struct layer *layer, const char *freeze)
+{
+    return text_has_word(freeze, layer->plan->name);
+}
+
+/* Where every layer is frozen, gradients are computed as if none were, for then there is no first layer that
+ * the backward pass could end at. */
+static void plan_learning(struct model *model, const char *freeze)
+{
+    bool any = false;
+    for (int i = 0; i < model->layer_count; i++)
+        any |= has_parameters(&model->layers[i]) && !is_frozen(&model->layers[i], freeze);
+    for (int i = 0; i < model->layer_count; i++) {
+        struct layer *layer = &model->layers[i];
+        layer->learns = has_parameters(layer) && !(any && is_frozen(layer, freeze));
+    }
+}
+
 static void plan_values(struct model *model, struct value_shape input)
 {
     struct value *values = model->values;
@@ -87,13 +107,12 @@ static void plan_values(struct model *model, struct value_shape input)
         *value = (struct value){.shape = layer->output, .storage = i + 1};
         if (shares)
             value->storage = values[value_of_input(layer, 0)].storage;
-        value->needs_gradient = has_parameters(layer);
-        for (int k = 0; k < layer->plan->input_count; k++) {
-            struct value *read = &values[values[value_of_input(layer, k)].storage];
-            read->needs_gradient |= layer->type->always_writes_dx;
-            value->needs_gradient |= values[value_of_input(layer, k)].needs_gradient || read->needs_gradient;
-        }
-        values[value->storage].needs_gradient |= value->needs_gradient;
+        value->needs_gradient = layer->learns;
+        for (int k = 0; k < layer->plan->input_count; k++)
+            value->needs_gradient |= values[value_of_input(layer, k)].needs_gradient;
+        values[value->storage].has_gradient |= value->needs_gradient;
+        for (int k = 0; value->needs_gradient && k < layer->plan->input_count; k++)
+            values[values[value_of_input(layer, k)].storage].has_gradient |= layer->type->always_writes_dx;
     }
 }
 
@@ -146,7 +165,7 @@ static void plan_pooled_gradients(struct model *model)
         struct layer *layer = &model->layers[own - 1];
         bool is_norm = layer_batch_norm_takes_pool(layer, model->kernels, model->batch_size);
         bool is_first_conv = layer_conv2d_takes_pool(layer, model->kernels, model->batch_size) &&
-                             !model->values[model->values[value_of_input(layer, 0)].storage].needs_gradient;
+                             !model->values[value_of_input(layer, 0)].needs_gradient;
         if (model->values[activated].storage != own || (!is_norm && !is_first_conv))
             continue;
         layer->pool = pool;
@@ -237,9 +256,9 @@ static void plan_ranges(struct model *model)
         return;
     for (int v = 0; v <= model->early_layers[true]; v++) {
         const struct value *value = &model->values[v];
-        bool has_gradient = value->needs_gradient && !value->is_formed;
+        bool has_array = value->has_gradient && !value->is_formed;
         if (value->storage == v)
-            block += (has_gradient ? 2 : 1) * value_features(value->shape) * LANES * sizeof(real);
+            block += (has_array ? 2 : 1) * value_features(value->shape) * LANES * sizeof(real);
     }
     size_t fitting = cache_bytes() / larger(block, 1), least = model->part_blocks < 2 ? 1 : 2;
     model->range_blocks = (int)larger(fitting, least);
@@ -279,7 +298,7 @@ void model_lay_out(struct model *model, struct arena *arena)
         if (value->storage != v)
             continue;
         value->y = arena_take(arena, buffer_size(model, value->shape), sizeof(real));
-        if (value->needs_gradient && !value->is_formed)
+        if (value->has_gradient && !value->is_formed)
             value->gradient = arena_take(arena, buffer_size(model, value->shape), sizeof(real));
     }
     for (int i = 0; i < model->layer_count; i++) {
@@ -296,8 +315,9 @@ void model_lay_out(struct model *model, struct arena *arena)
     }
 }
 
-void model_plan_walks(struct model *model, struct value_shape input)
+void model_plan_walks(struct model *model, struct value_shape input, const char *freeze)
 {
+    plan_learning(model, freeze);
     plan_values(model, input);
     plan_accumulation(model);
     plan_fusion(model);

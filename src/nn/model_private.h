@@ -9,7 +9,8 @@ struct value {
     struct value_shape shape;
     int storage; /* the value whose buffers hold this one: itself, or an earlier one (views, overwritten
                     inputs) */
-    bool needs_gradient; /* a parameter lies before it, or its reader cannot do without */
+    bool needs_gradient; /* a layer that learns lies before it: backward goes on through it */
+    bool has_gradient;   /* of a storage: a value in it needs one, or a reader cannot do without */
     bool is_formed;      /* its gradient exists in pieces only, inside its producer's backward */
     bool written;        /* while planning: a later layer writes its gradient */
     bool is_partial;     /* its gradient holds one part of the batch at a time, at the array's start */
@@ -44,9 +45,9 @@ static inline int value_of_input(const struct layer *layer, int which)
 enum status layers_infer(const struct model_plan *plan, struct value_shape input, struct layer *layers,
                          struct error *error);
 
-/* Decides which values share buffers, which layers are fused, where parameters lie, and the parts of a batch.
- * (model_plan.c) */
-void model_plan_walks(struct model *model, struct value_shape input);
+/* Decides which layers learn, which values share buffers, which layers are fused, where parameters lie, and
+ * the parts of a batch. freeze: as in struct model_plan. (model_plan.c) */
+void model_plan_walks(struct model *model, struct value_shape input, const char *freeze);
 /* Called twice: measuring, then handing out. */
 void model_lay_out(struct model *model, struct arena *arena);
 
