@@ -39,7 +39,8 @@ struct result {
     struct measured epoch[VARIANTS], evaluation;
     struct layer_row layers[LAYER_ROWS_LIMIT];
     int layer_count;
-    double threads2, grid2, memory[2];
+    struct bench_scaling threads2;
+    double grid2, memory[2];
 };
 
 static enum status measure_epochs(const struct options *options, const struct kernels *kernels,
@@ -72,24 +73,12 @@ static enum status measure_epochs(const struct options *options, const struct ke
     return status;
 }
 
-static enum status measure_threads(const char *config, const struct kernels *kernels, double *speedup,
-                                   struct error *error)
-{
-    struct bench_run run;
-    const char *overrides[] = {one_epoch[0], one_epoch[1], "dataset.train_limit=" BENCH_SHORT};
-    enum status status = bench_open(config, overrides, 3, kernels, &run, error);
-    if (status == STATUS_OK)
-        status = bench_threads(&run, kernels, 2, SCALING_ROUNDS, speedup, error);
-    bench_close(&run);
-    return status;
-}
-
 static enum status measure_scaling(const struct options *options, const struct kernels *kernels,
                                    struct result *result, struct error *error)
 {
     char baseline[1024];
     snprintf(baseline, sizeof baseline, "%s/baseline.yaml", options->configs);
-    enum status status = measure_threads(baseline, kernels, &result->threads2, error);
+    enum status status = bench_threads(baseline, kernels, 2, SCALING_ROUNDS, &result->threads2, error);
     if (status != STATUS_OK)
         return status;
     return bench_grid(baseline, kernels, 8, 2, SCALING_ROUNDS / 4, &result->grid2, error);
@@ -111,7 +100,7 @@ static enum status measure_all(const struct options *options, const struct kerne
     result->layer_count = layers_measure(kernels, 64, options->quick ? 51 : 301, result->layers);
     if (options->quick)
         return STATUS_OK;
-    status = measure_threads(baseline, kernels, &result->threads2, error);
+    status = bench_threads(baseline, kernels, 2, SCALING_ROUNDS, &result->threads2, error);
     return status == STATUS_OK
                ? bench_grid(baseline, kernels, 8, 2, SCALING_ROUNDS / 4, &result->grid2, error)
                : status;
@@ -150,8 +139,9 @@ static void print_layers(const struct result *result)
 
 static void print_scaling(const struct result *result)
 {
-    printf("two threads against one: %.3f; 8 runs on two cores against one: %.3f\n", result->threads2,
-           result->grid2);
+    printf("two threads against one: %.3f, and %.3f of two runs at once; 8 runs on two cores against one: "
+           "%.3f\n",
+           result->threads2.speedup, result->threads2.of_runs, result->grid2);
 }
 
 static void print_text(const struct options *options, const struct kernels *kernels,
@@ -201,7 +191,9 @@ static void print_json(const struct options *options, const struct kernels *kern
         "seconds", result->evaluation.seconds, "fraction", result->evaluation.fraction, "layers", layers,
         "memory_per_run_mb", result->memory[0], "memory_per_batch_norm_run_mb", result->memory[1]);
     if (!options->quick) {
-        json_object_set_new(root, "threads2", json_pack("{s:f}", "speedup", result->threads2));
+        json_object_set_new(
+            root, "threads2",
+            json_pack("{s:f,s:f}", "speedup", result->threads2.speedup, "of_runs", result->threads2.of_runs));
         json_object_set_new(root, "grid2", json_pack("{s:f}", "speedup", result->grid2));
     }
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -13,6 +13,7 @@
 #include "sched/scheduler.h"
 #include "store/run_file.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -146,20 +147,6 @@ static enum status team_epoch(struct bench_run *run, const struct kernels *kerne
     return status;
 }
 
-enum status bench_threads(struct bench_run *run, const struct kernels *kernels, int size, int rounds,
-                          double *speedup, struct error *error)
-{
-    double one = 1e30, several = 1e30, seconds = 0.0;
-    enum status status = STATUS_OK;
-    for (int round = 0; status == STATUS_OK && round < 2 * rounds; round++) {
-        double *least = round % 2 ? &several : &one;
-        status = team_epoch(run, kernels, round % 2 ? size : 1, &seconds, error);
-        *least = seconds < *least ? seconds : *least;
-    }
-    *speedup = one / several;
-    return status;
-}
-
 /* The runs of a small grid, opened before the clock starts. */
 enum { GRID_RUNS_LIMIT = 16 };
 struct small_grid {
@@ -215,6 +202,32 @@ static enum status train_grid(struct small_grid *grid, const struct kernels *ker
         return error_set(error, STATUS_INTERNAL, "%zu of %d runs of the grid finished", result.finished,
                          grid->count);
     return STATUS_OK;
+}
+
+enum status bench_threads(const char *config, const struct kernels *kernels, int size, int rounds,
+                          struct bench_scaling *scaling, struct error *error)
+{
+    struct small_grid grid;
+    double one = 1e30, several = 1e30, share[BENCH_ROUNDS_LIMIT];
+    assert(rounds <= BENCH_ROUNDS_LIMIT);
+    enum status status = open_grid(&grid, config, kernels, size, error);
+    for (int round = 0; status == STATUS_OK && round < rounds; round++) {
+        double alone, team, runs = 1e30;
+        status = team_epoch(&grid.runs[0], kernels, 1, &alone, error);
+        if (status == STATUS_OK)
+            status = team_epoch(&grid.runs[0], kernels, size, &team, error);
+        if (status == STATUS_OK)
+            status = train_grid(&grid, kernels, size, &runs, error);
+        if (status != STATUS_OK)
+            break;
+        one = alone < one ? alone : one;
+        several = team < several ? team : several;
+        share[round] = runs / size / team;
+    }
+    if (status == STATUS_OK)
+        *scaling = (struct bench_scaling){one / several, samples_median(share, rounds)};
+    close_grid(&grid);
+    return status;
 }
 
 enum status bench_grid(const char *config, const struct kernels *kernels, int runs, int cores, int rounds,

@@ -37,10 +37,15 @@ enum status bench_advance(struct bench_run *run, struct team *team, enum trainer
 /* Images of an epoch for the two below: 30 steps of 64. */
 #define BENCH_SHORT "1920"
 
-/* How much faster a team of `size` threads is than one thread: the least wall seconds of `rounds` epochs
- * each. */
-enum status bench_threads(struct bench_run *run, const struct kernels *kernels, int size, int rounds,
-                          double *speedup, struct error *error);
+/* One run on a team of `size` threads, against one thread: the least wall seconds of `rounds` epochs each.
+ * And against as many runs at once, a thread each, in the same round: what part of their images a second it
+ * reaches, the median; on a machine whose cores are shared with others this says more. */
+struct bench_scaling {
+    double speedup, of_runs;
+};
+enum { BENCH_ROUNDS_LIMIT = 64 };
+enum status bench_threads(const char *config, const struct kernels *kernels, int size, int rounds,
+                          struct bench_scaling *scaling, struct error *error);
 
 /* How much faster `runs` seeds, one epoch each, are on `cores` cores than one after the other on one. */
 enum status bench_grid(const char *config, const struct kernels *kernels, int runs, int cores, int rounds,
