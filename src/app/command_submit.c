@@ -12,6 +12,7 @@
 #include "app/command.h"
 #include "app/exit_code.h"
 #include "app/grid_work.h"
+#include "app/model_check.h"
 #include "app/report_child.h"
 #include "app/slurm_client.h"
 #include "app/slurm_estimate.h"
@@ -45,6 +46,8 @@ struct submit {
     struct slurm_live live;
     const struct grid_run **jobs; /* [job_count] what is to be sent */
     size_t job_count;
+    struct data_pool *pool;
+    struct diagnostics diagnostics; /* of the models that do not fit */
     struct slurm_estimate estimate;
     size_t max_array_size;
     struct slurm_plan *plan;
@@ -176,10 +179,32 @@ static int time_limit(const struct submit *submit)
     return (int)fmin(fmax(ceil(1.5 * slurm_plan_longest(submit->plan)) + 5, LEAST_MINUTES), 1e6);
 }
 
+/* What a task would fail on, before anything is sent: every model against its data and the weights that it
+ * starts from. */
+static enum status check_models(struct submit *submit, struct error *error)
+{
+    const struct grid *grid = submit->grid;
+    bool *chosen = calloc(grid->run_count + 1, sizeof *chosen);
+    struct run_size *sizes = calloc(grid->run_count + 1, sizeof *sizes);
+    enum status status = STATUS_OK;
+    submit->pool = data_pool_create();
+    if (submit->pool == NULL || chosen == NULL || sizes == NULL) {
+        status = error_set(error, STATUS_MEMORY, "out of memory for %zu runs", grid->run_count);
+    } else {
+        for (size_t i = 0; i < submit->job_count; i++) {
+            chosen[submit->jobs[i] - grid->runs] = true;
+        }
+        status = models_check(grid, chosen, submit->pool, sizes, &submit->diagnostics, error);
+    }
+    free(chosen);
+    free(sizes);
+    return status;
+}
+
 static enum status make_plan(struct submit *submit, struct error *error)
 {
     enum status status = slurm_estimate_create(submit->grid, submit->runs_directory, submit->jobs,
-                                               submit->job_count, &submit->estimate, error);
+                                               submit->job_count, submit->pool, &submit->estimate, error);
     struct slurm_plan_options options = {
         .minutes_per_task = submit->options.minutes_per_task,
         .cores = submit->options.cores,
@@ -342,6 +367,10 @@ static enum status conduct(struct submit *submit, struct error *error)
     if (status != STATUS_OK || submit->job_count == 0) {
         return status;
     }
+    status = check_models(submit, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     paths = calloc(1, sizeof *paths);
     status = paths == NULL ? error_set(error, STATUS_MEMORY, "out of memory") : make_plan(submit, error);
     if (status == STATUS_OK) {
@@ -361,6 +390,7 @@ static void release(struct submit *submit)
     slurm_submission_release(&submit->submission);
     slurm_plan_destroy(submit->plan);
     slurm_estimate_release(&submit->estimate);
+    data_pool_destroy(submit->pool);
     free(submit->jobs);
     slurm_live_release(&submit->live);
     slurm_queue_release(&submit->queue);
@@ -380,13 +410,19 @@ int command_submit(int argc, char **argv)
         return command_fail((error_set(&error, STATUS_MEMORY, "out of memory"), &error));
     }
     submit->lock = -1;
+    diagnostics_init(&submit->diagnostics);
     submit_options_parse(argc, argv, &submit->options);
     struct grid_options options = {.path = submit->options.path,
                                    .overrides = submit->options.overrides,
                                    .override_count = submit->options.override_count};
     int code = EXIT_USAGE; /* the diagnostics are printed */
     if (grid_load(&options, &submit->grid) == STATUS_OK) {
-        code = conduct(submit, &error) == STATUS_OK ? EXIT_DONE : command_fail(&error);
+        enum status status = conduct(submit, &error);
+        if (submit->diagnostics.total > 0) {
+            diagnostics_print(&submit->diagnostics, stderr);
+        } else {
+            code = status == STATUS_OK ? EXIT_DONE : command_fail(&error);
+        }
         release(submit);
     } else {
         free(submit);

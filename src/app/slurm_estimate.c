@@ -71,17 +71,14 @@ static double part_left(const char *runs_directory, const struct grid_run *run)
 }
 
 enum status slurm_estimate_create(const struct grid *grid, const char *runs_directory,
-                                  const struct grid_run *const *jobs, size_t count,
+                                  const struct grid_run *const *jobs, size_t count, struct data_pool *pool,
                                   struct slurm_estimate *estimate, struct error *error)
 {
     *estimate = (struct slurm_estimate){.core_seconds = calloc(count + 1, sizeof(double))};
-    struct data_pool *pool = data_pool_create();
-    enum status status = STATUS_OK;
-    if (pool == NULL || estimate->core_seconds == NULL) {
-        status = error_set(error, STATUS_MEMORY, "out of memory for %zu runs", count);
-        goto cleanup;
+    if (estimate->core_seconds == NULL) {
+        return error_set(error, STATUS_MEMORY, "out of memory for %zu runs", count);
     }
-    status = measure_rate(grid, runs_directory, pool, estimate, error);
+    enum status status = measure_rate(grid, runs_directory, pool, estimate, error);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         double cost;
         status = cost_of(pool, jobs[i], &cost, error);
@@ -89,8 +86,6 @@ enum status slurm_estimate_create(const struct grid *grid, const char *runs_dire
             estimate->core_seconds[i] = cost / estimate->rate * part_left(runs_directory, jobs[i]);
         }
     }
-cleanup:
-    data_pool_destroy(pool);
     if (status != STATUS_OK) {
         slurm_estimate_release(estimate);
     }

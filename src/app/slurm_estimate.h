@@ -3,6 +3,7 @@
 #ifndef RUNNER_APP_SLURM_ESTIMATE_H
 #define RUNNER_APP_SLURM_ESTIMATE_H
 
+#include "app/data_pool.h"
 #include "base/error.h"
 #include "grid/grid.h"
 #include <stddef.h>
@@ -13,9 +14,9 @@ struct slurm_estimate {
     size_t measured_runs; /* finished runs that the rate is measured on; 0: SLURM_ESTIMATE_RATE */
 };
 
-/* Opens the data of the runs, so that what a task would fail on is found before anything is sent. */
+/* Opens the data of the runs in the pool. */
 enum status slurm_estimate_create(const struct grid *grid, const char *runs_directory,
-                                  const struct grid_run *const *jobs, size_t count,
+                                  const struct grid_run *const *jobs, size_t count, struct data_pool *pool,
                                   struct slurm_estimate *estimate, struct error *error);
 void slurm_estimate_release(struct slurm_estimate *estimate);
 

@@ -200,6 +200,25 @@ class AgainstStubs(unittest.TestCase):
         self.assertEqual(self.calls("sbatch"), [])
         self.assertEqual(self.grid.submissions(), [])
 
+    def test_what_a_task_would_fail_on_is_answered_before_anything_is_sent(self):
+        source = Grid(self.folder, "source", self.data, epochs=1)
+        source.runner("run", source.file, "--no-report", environment=self.environment)
+        weights = "  initial_weights: results/source/plain\n"
+        text = self.grid.file.read_text().replace("model:\n", "model:\n" + weights)
+        self.grid.file.write_text(text.replace("out_channels: 6", "out_channels: 7"))
+        answer = self.submit()
+        self.assertEqual(answer.returncode, 2, answer.stderr)
+        self.assertIn("small.yaml:11:20: error: ", answer.stderr)
+        self.assertIn("[7, 1, 5, 5] here", answer.stderr)
+        self.assertEqual(answer.stderr.count("error: "), 1)
+        self.grid.file.write_text(text.replace("out_features: 10", "out_features: 9").replace("kernel_size: 5", "kernel_size: 50"))
+        answer = self.submit("--dry-run")
+        self.assertEqual(answer.returncode, 2, answer.stderr)
+        self.assertIn("the kernel 50x50 of Conv2d 'conv1' is larger than its padded input", answer.stderr)
+        self.assertEqual(self.calls("sbatch"), [])
+        self.grid.file.write_text(text)
+        self.submit(check=True)
+
     def start_worker(self, epochs, **environment):
         """A worker on chunk 0 of a fresh submission, in the middle of its run."""
         self.grid = Grid(self.folder, "long", self.data, epochs=epochs)
