@@ -277,6 +277,7 @@ static void update_weights(const struct linear_shape *shape, const float *x, con
     size_t row = row_stride(shape);
     int output_tiles = (shape->out_features + UPDATE_OUTPUTS - 1) / UPDATE_OUTPUTS, transposed = -1;
     float *slot = scratch + member.index * slot_size(shape);
+    bool is_shared = member.size > 1;
     long begin, end;
     if (member.size > column_tiles(shape))
         member = (struct member){.index = member.index, .size = column_tiles(shape)};
@@ -291,6 +292,9 @@ static void update_weights(const struct linear_shape *shape, const float *x, con
         if (i != transposed)
             transpose_columns(shape, x, i, slot);
         transposed = i;
+        for (int output = o; output < next && is_shared; output++)
+            for (int v = 0; v < columns; v += LANES)
+                prefetch_to_write(dweight + output * row + i + v);
         update_outputs(shape, next - o, columns, slot, dy + (size_t)o * LANES, dweight + o * row + i);
     }
 }
