@@ -222,9 +222,9 @@ void REFERENCE(linear_forward)(const struct linear_shape *shape, const real *x, 
 {
     (void)scratch;
     long begin, end;
-    member_range(member, shape->out_features, &begin, &end);
-    for (long b = 0; b < blocks_of(shape->images); b++)
-        for (int o = (int)begin; o < end; o++) {
+    member_range(member, blocks_of(shape->images), &begin, &end);
+    for (long b = begin; b < end; b++)
+        for (int o = 0; o < shape->out_features; o++) {
             real *sum = y + at(shape->out_features, 1, 1, b, o, 0, 0);
             for (int lane = 0; lane < LANES; lane++)
                 sum[lane] = bias ? bias[o] : 0;
@@ -239,9 +239,9 @@ void REFERENCE(linear_backward_input)(const struct linear_shape *shape, const re
 {
     (void)scratch;
     long begin, end;
-    member_range(member, shape->in_features, &begin, &end);
-    for (long b = 0; b < blocks_of(shape->images); b++)
-        for (int i = (int)begin; i < end; i++) {
+    member_range(member, blocks_of(shape->images), &begin, &end);
+    for (long b = begin; b < end; b++)
+        for (int i = 0; i < shape->in_features; i++) {
             real *sum = dx + at(shape->in_features, 1, 1, b, i, 0, 0);
             for (int lane = 0; lane < LANES; lane++)
                 sum[lane] = 0;

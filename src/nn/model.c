@@ -146,6 +146,7 @@ struct walk {
     int first_block, images;
     bool training;
     bool in_ranges; /* forward and backward of these images before the next: values that can are partial */
+    bool defers;    /* backward: the weights' gradients of linear layers come behind all others */
     struct batch_part part;
     struct member member;
 };
@@ -193,23 +194,39 @@ static int pool_value(const struct model *model, const struct layer *layer)
     return (int)(layer->pool - model->layers) + 1;
 }
 
-/* Forward meets only where it must. A direct convolution meets by itself before it reads its input; and
- * where each member has been at its own blocks alone since the team last met, and the next layer is, too,
- * nobody waits for anybody. Layers take the two areas of scratch in turn: who is ahead packs its filters into
- * one while another still reads the other, and before the first is used again there was a meeting inside the
- * layer between. */
+/* The team meets only where it must. Where each member has been at its own blocks alone since the last time,
+ * and the next layer is, too, nobody waits for anybody. A direct convolution meets by itself, when it has
+ * packed its filters and before it reads x or dy; that frees it from meeting before, but for the scratch that
+ * it packs them into. Forward, two areas of scratch are taken in turn: who is ahead packs into one while
+ * another still reads the other, and before the first is used again there was a meeting inside the layer
+ * between. Backward has one area for it, and meets where somebody may still read it. */
 struct progress {
     bool own_blocks; /* nobody has touched another's blocks since the team met */
-    int area;        /* of scratch, for the next layer */
+    bool packed;     /* backward: somebody may be reading scratch */
+    bool deferred;   /* backward: gradients that deferred products will read have been written since */
+    int area;        /* forward: of scratch, for the next layer */
 };
+
+static bool divides_blocks(int images, struct member member)
+{
+    return blocks_of(images) % member.size == 0;
+}
+
+static void meet(struct progress *progress, struct member member)
+{
+    team_barrier(member);
+    progress->own_blocks = true;
+    progress->packed = progress->deferred = false;
+}
 
 static void go_on(struct progress *progress, const struct layer *layer, int images, struct member member)
 {
-    bool divides = (layer->is_direct || layer->type->divides_blocks) && blocks_of(images) % member.size == 0;
+    bool divides = (layer->is_direct || layer->is_linear || layer->type->divides_blocks) &&
+                   divides_blocks(images, member);
     if (!layer->is_direct && !(divides && progress->own_blocks))
-        team_barrier(member);
+        meet(progress, member);
     progress->own_blocks = divides;
-    progress->area ^= layer->scratch > 0;
+    progress->area ^= layer->scratch > 0 && !layer->is_linear;
 }
 
 /* Layers begin … end-1. */
@@ -238,24 +255,33 @@ static void forward_layers(struct model *model, int begin, int end, const struct
     }
 }
 
-const real *model_forward(struct model *model, const struct model_step *step, bool training,
-                          struct member member)
+/* The whole batch, without a meeting at the end. */
+static const real *forward(struct model *model, const struct model_step *step, bool training,
+                           struct progress *progress, struct member member)
 {
     assert(step->images > 0 && step->images <= model->batch_size);
     int early = model->early_layers[training], images = model->part_blocks * member.size * LANES;
     bool is_one_part = early == 0 || step->images <= images;
-    struct progress progress = {.own_blocks = is_one_part}; /* of the input's */
+    progress->own_blocks = is_one_part; /* of the input's */
     struct walk whole = {.step = step, .images = step->images, .training = training, .member = member};
     for (int first = 0; early > 0 && first < step->images; first += images) {
         struct walk walk = whole;
         walk.first_block = first / LANES;
         walk.images = smaller(images, step->images - first);
-        forward_layers(model, 0, early, &walk, &progress);
-        progress.own_blocks &= is_one_part; /* other parts have other divisions */
+        forward_layers(model, 0, early, &walk, progress);
+        progress->own_blocks &= is_one_part; /* other parts have other divisions */
     }
-    forward_layers(model, early, model->layer_count, &whole, &progress);
-    team_barrier(member);
+    forward_layers(model, early, model->layer_count, &whole, progress);
     return readable(model, model->layer_count, &whole);
+}
+
+const real *model_forward(struct model *model, const struct model_step *step, bool training,
+                          struct member member)
+{
+    struct progress progress = {0};
+    const real *logits = forward(model, step, training, &progress, member);
+    team_barrier(member);
+    return logits;
 }
 
 real *model_output_gradient(struct model *model)
@@ -301,19 +327,39 @@ static struct layer_call backward_call(const struct model *model, int i, const s
     return call;
 }
 
-/* Layers end-1 … begin. A direct convolution meets by itself, when it has packed its filters and before it
- * reads dy. */
-static void backward_layers(struct model *model, int begin, int end, const struct walk *walk)
+/* Does the layer's backward touch the blocks of the member alone? A direct convolution's filters are read
+ * from all blocks, but nothing that they are read from is written later in the pass. */
+static bool keeps_to_blocks(const struct layer *layer, const struct layer_call *call)
+{
+    bool keeps = layer->type->divides_blocks || (layer->is_direct && call->dx[0]) ||
+                 (layer->is_linear && call->gradients == GRADIENTS_OF_INPUTS);
+    return keeps && divides_blocks(call->images, call->member);
+}
+
+static void call_backward(const struct layer *layer, const struct layer_call *call, struct progress *progress)
+{
+    bool keeps = keeps_to_blocks(layer, call), meets_inside = layer->is_direct && call->dx[0];
+    bool inputs_alone = layer->is_linear && call->gradients == GRADIENTS_OF_INPUTS;
+    if (meets_inside ? progress->packed : !(keeps && progress->own_blocks))
+        meet(progress, call->member);
+    layer->type->backward(layer, call);
+    progress->own_blocks = keeps;
+    progress->packed |= layer->scratch > 0 && !inputs_alone;
+    progress->deferred = inputs_alone || (progress->deferred && !meets_inside);
+}
+
+/* Layers end-1 … begin. */
+static void backward_layers(struct model *model, int begin, int end, const struct walk *walk,
+                            struct progress *progress)
 {
     struct member member = walk->member;
-    const struct layer *behind = NULL;
     for (int i = end - 1; i >= begin; i--) {
         const struct layer *layer = &model->layers[i];
         if (layer->type->is_view || layer->is_fused || layer->leaves_backward ||
             !model->values[i + 1].needs_gradient)
             continue;
         struct layer_call call = backward_call(model, i, walk);
-        if ((walk->in_ranges && layer->is_linear) || !layer->learns)
+        if ((walk->defers && layer->is_linear) || !layer->learns)
             call.gradients = GRADIENTS_OF_INPUTS;
         bool adds = false;
         real *into[LAYER_INPUTS] = {NULL};
@@ -325,32 +371,58 @@ static void backward_layers(struct model *model, int begin, int end, const struc
                 adds = true;
             }
         }
-        bool meets_first = layer->is_direct && call.dx[0] && behind && behind->scratch == 0;
-        if (behind && !meets_first)
-            team_barrier(member);
-        behind = layer;
-        layer->type->backward(layer, &call);
-        if (adds)
-            team_barrier(member);
-        for (int k = 0; adds && k < layer->plan->input_count; k++)
+        call_backward(layer, &call, progress);
+        if (!adds)
+            continue;
+        meet(progress, member);
+        for (int k = 0; k < layer->plan->input_count; k++)
             if (call.dx[k] != into[k])
                 add_gradient(model, value_of_input(layer, k), into[k], model->sum[k], walk->images, member);
+        progress->own_blocks = false;
     }
-    team_barrier(member);
+}
+
+/* The weights' gradients of the linear layers among begin … end-1, from the whole batch. Between them nobody
+ * waits for anybody: a member's part of their scratch is its own. */
+static void backward_deferred(struct model *model, int begin, int end, const struct model_step *step,
+                              struct progress *progress, struct member member)
+{
+    struct walk whole = {
+        .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
+    if (progress->deferred || progress->packed)
+        meet(progress, member);
+    for (int i = end - 1; i >= begin; i--) {
+        const struct layer *layer = &model->layers[i];
+        if (!layer->is_linear || !layer->learns)
+            continue;
+        struct layer_call call = backward_call(model, i, &whole);
+        call.gradients = GRADIENTS_OF_WEIGHTS;
+        call.scratch[1] = model->scratch[0]; /* others may still have sums in the second */
+        layer->type->backward(layer, &call);
+    }
 }
 
 void model_backward(struct model *model, const struct model_step *step, struct member member)
 {
     int early = model->early_backward, images = model->part_blocks * member.size * LANES;
-    struct walk whole = {
-        .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
-    backward_layers(model, early, model->layer_count, &whole);
+    struct progress progress = {.own_blocks = true};
+    struct walk whole = {.step = step,
+                         .images = step->images,
+                         .training = true,
+                         .defers = member.size > 1,
+                         .part = WHOLE_BATCH,
+                         .member = member};
+    backward_layers(model, early, model->layer_count, &whole, &progress);
+    if (whole.defers)
+        backward_deferred(model, early, model->layer_count, step, &progress, member);
+    meet(&progress, member);
     for (int first = 0; early > 0 && first < step->images; first += images) {
         struct walk walk = whole;
         walk.first_block = first / LANES;
         walk.images = smaller(images, step->images - first);
         walk.part = (struct batch_part){first == 0, first + walk.images == step->images};
-        backward_layers(model, 0, early, &walk);
+        backward_layers(model, 0, early, &walk, &progress);
+        meet(&progress, member);
     }
 }
 
@@ -366,6 +438,7 @@ static struct walk walk_of(const struct model_step *step, struct image_range ran
                          .images = range.count,
                          .training = true,
                          .in_ranges = range.count < step->images,
+                         .defers = range.count < step->images,
                          .part = {range.first == 0, range.first + range.count == step->images},
                          .member = member};
 }
@@ -380,11 +453,16 @@ const real *model_forward_of(struct model *model, const struct model_step *step,
 {
     struct walk walk = walk_of(step, range, member);
     struct progress progress = {.own_blocks = true};
-    if (!walk.in_ranges)
-        return model_forward(model, step, true, member);
-    forward_layers(model, 0, model->layer_count, &walk, &progress);
-    team_barrier(member);
-    return readable(model, model->layer_count, &walk);
+    const real *logits;
+    if (walk.in_ranges) {
+        forward_layers(model, 0, model->layer_count, &walk, &progress);
+        logits = readable(model, model->layer_count, &walk);
+    } else {
+        logits = forward(model, step, true, &progress, member);
+    }
+    if (!progress.own_blocks || progress.area != 0) /* backward packs into the first, which may be in use */
+        meet(&progress, member);
+    return logits;
 }
 
 real *model_output_gradient_of(struct model *model, struct image_range range)
@@ -392,32 +470,17 @@ real *model_output_gradient_of(struct model *model, struct image_range range)
     return gradient_from(model, model->layer_count, range.first / LANES);
 }
 
-/* The weights' gradients that the ranges left, from the whole batch. Nobody waits for anybody between the
- * layers: a member's part of their scratch is its own. */
-static void backward_weights(struct model *model, const struct model_step *step, struct member member)
-{
-    struct walk whole = {
-        .step = step, .images = step->images, .training = true, .part = WHOLE_BATCH, .member = member};
-    for (int i = model->layer_count - 1; i >= 0; i--) {
-        const struct layer *layer = &model->layers[i];
-        if (!layer->is_linear || !layer->learns)
-            continue;
-        struct layer_call call = backward_call(model, i, &whole);
-        call.gradients = GRADIENTS_OF_WEIGHTS;
-        layer->type->backward(layer, &call);
-    }
-    team_barrier(member);
-}
-
 void model_backward_of(struct model *model, const struct model_step *step, struct image_range range,
                        struct member member)
 {
     struct walk walk = walk_of(step, range, member);
+    struct progress progress = {.own_blocks = true};
     if (!walk.in_ranges) {
         model_backward(model, step, member);
         return;
     }
-    backward_layers(model, 0, model->layer_count, &walk);
+    backward_layers(model, 0, model->layer_count, &walk, &progress);
     if (walk.part.last)
-        backward_weights(model, step, member);
+        backward_deferred(model, 0, model->layer_count, step, &progress, member);
+    meet(&progress, member);
 }

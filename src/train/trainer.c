@@ -230,7 +230,6 @@ static void train_step(void *argument, struct member member)
         const real *logits = model_forward_of(model, &trainer->step, range, member);
         objective_apply(&trainer->objective, kernels, batch, range, logits,
                         model_output_gradient_of(model, range), trainer->parts, NULL, member);
-        team_barrier(member);
         model_backward_of(model, &trainer->step, range, member);
     }
     regulariser_change_gradient(&trainer->regulariser, trainer->now.model, model_gradients(model), member);
