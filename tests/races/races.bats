@@ -76,6 +76,23 @@ runs:
   lenet5: {include: lenet5.yaml}
   batch_norm: {include: lenet5.yaml, model.parameters.batch_norm: true, model.parameters.dropout: 0.2}
   winograd: {include: lenet5.yaml, trainer.convolution: winograd}
+  frozen: {include: lenet5.yaml, model.freeze: [conv2, linear1]}
+  perceptron:
+    model:
+      layers:
+        - Flatten
+        - Linear: {name: linear1, out_features: 20}
+        - Tanh: {name: tanh1}
+        - Linear: {name: linear2, out_features: 10}
+  one_convolution:
+    model:
+      layers:
+        - BatchNorm2d: {name: norm1}
+        - Conv2d: {name: conv1, out_channels: 4, kernel_size: 3, padding: 1}
+        - ReLU: {name: relu1}
+        - MaxPool2d: {name: pool1, kernel_size: 2}
+        - Flatten
+        - Linear: {name: linear1, out_features: 10}
   neighbours:
     model:
       layers:
