@@ -203,6 +203,18 @@ INLINE void vec_multiply_wide(vecu a, uint32_t factor, vecu *high, vecu *low)
 
 #endif
 
+/* *sum += a * b in place. GCC leaves some of many sums in the register of a factor and moves them back at the
+ * loop's end, and a move of 16 lanes takes the place of an fma. With AVX2's 16 registers its own choice is
+ * better. */
+INLINE void vec_fma_into(vec *sum, vec a, vec b)
+{
+#if defined(TUNED_IS_avx512)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    *sum = vec_fma(a, b, *sum);
+#endif
+}
+
 /* *from in all lanes, as the factor of `uses` fma. With one the instruction reads and repeats
  * it by itself, at full speed, where a load that fills 16 lanes takes a third more than its cycle (Zen 4);
  * with several it belongs in a register. */

@@ -48,21 +48,26 @@ INLINE void tile_row(vec sum[][TILE_VECTORS], int outputs, struct places places,
             vec factor = vec_repeated(weight + k * w_output, vectors);
             UNROLL
             for (int v = 0; v < vectors; v++)
-                sum[k][v] = vec_fma(lanes[v], factor, sum[k][v]);
+                if (vectors == 1)
+                    sum[k][v] = vec_fma(lanes[v], factor, sum[k][v]);
+                else
+                    vec_fma_into(&sum[k][v], lanes[v], factor);
         }
     }
 }
 
-INLINE void tile_run(const struct taps *taps, int outputs, struct places places, ptrdiff_t w_output,
-                     const float *x, const float *bias, float *y, size_t y_output)
+INLINE void tile_begin_chains(vec sum[][TILE_VECTORS], int outputs, struct places places, const float *bias)
 {
-    int vectors = places.count * VECTORS;
-    vec sum[TILE_OUTPUTS][TILE_VECTORS];
     UNROLL
     for (int k = 0; k < outputs; k++)
         UNROLL
-    for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < places.count * VECTORS; v++)
         sum[k][v] = vec_all(bias ? bias[k] : 0.0f);
+}
+
+INLINE void tile_add(vec sum[][TILE_VECTORS], const struct taps *taps, int outputs, struct places places,
+                     ptrdiff_t w_output, const float *x)
+{
     const float *x_channel = x, *w_channel = taps->weight;
     for (int c = taps->channels; c > 0; c--, x_channel += taps->x_channel, w_channel += taps->w_channel) {
         const float *x_row = x_channel, *w_row = w_channel;
@@ -70,11 +75,24 @@ INLINE void tile_run(const struct taps *taps, int outputs, struct places places,
             tile_row(sum, outputs, places, x_row, w_row, taps->columns, taps->x_column, taps->w_column,
                      w_output);
     }
+}
+
+INLINE void tile_store(vec sum[][TILE_VECTORS], int outputs, struct places places, float *y, size_t y_output)
+{
     UNROLL
     for (int k = 0; k < outputs; k++)
         UNROLL
-    for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < places.count * VECTORS; v++)
         vec_store(y + k * y_output + place_of(v, places.y_step), sum[k][v]);
+}
+
+INLINE void tile_run(const struct taps *taps, int outputs, struct places places, ptrdiff_t w_output,
+                     const float *x, const float *bias, float *y, size_t y_output)
+{
+    vec sum[TILE_OUTPUTS][TILE_VECTORS];
+    tile_begin_chains(sum, outputs, places, bias);
+    tile_add(sum, taps, outputs, places, w_output, x);
+    tile_store(sum, outputs, places, y, y_output);
 }
 
 /* Items are the rows of one block after the other, and a member has [begin, end) of them: with how many
