@@ -26,6 +26,13 @@ size_t TUNED(conv2d_gradient_scratch)(const struct conv2d_shape *shape);
 void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float *x, const float *dy,
                                    float *dweight, float *dbias, float *scratch, struct batch_part part,
                                    struct member member);
+
+/* The gradient of 3x3 filters, but not of biases, where it applies; sums as conv2d_backward_weight has them
+ * in its scratch. */
+bool TUNED(conv2d_gradient_3x3_applies)(const struct conv2d_shape *shape);
+void TUNED(conv2d_gradient_3x3)(const struct conv2d_shape *shape, const float *x, const float *dy,
+                                float *dweight, float *sums, struct batch_part part, struct member member);
+
 bool TUNED(conv2d_pooled_applies)(const struct conv2d_shape *shape);
 void TUNED(conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum activation activation,
                                           const float *x, const float *activated, const float *pooled_dy,

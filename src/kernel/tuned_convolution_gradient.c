@@ -1,4 +1,5 @@
 /* Gradients of convolution filters: tiles of (output channels x filter columns) chains, one vector each.
+ * Those of 3x3 filters have larger tiles where 16 lanes are one vector (tuned_convolution_gradient_3x3.c).
  *
  * A tile keeps NO x NS filter positions of one (input channel, filter row) in registers while it walks the
  * positions of a band of output rows, once for each vector of the 16 lanes; between bands and blocks the
@@ -577,6 +578,13 @@ void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float
                                    struct member member)
 {
     struct gradient gradient = {.dy = dy};
+    if (TUNED(conv2d_gradient_3x3_applies)(shape)) {
+        TUNED(conv2d_gradient_3x3)(shape, x, dy, dweight, scratch, part, member);
+        if (dbias)
+            TUNED(conv2d_bias_gradient)
+        (shape, dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES, part, member);
+        return;
+    }
     backward_weight(shape, x, &gradient, dweight, dbias, scratch, part, member);
 }
 
