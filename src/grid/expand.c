@@ -8,6 +8,7 @@
 #include "config/settings.h"
 #include "config/yaml_scalar.h"
 #include "grid/halving.h"
+#include "grid/short_value.h"
 #include <string.h>
 
 /* One variant under expansion. */
@@ -110,9 +111,7 @@ static const char *extend_name(struct pool *pool, const char *name, const char *
     }
     struct text text = {0};
     node_write(value, &text);
-    name = pool_format(pool, "%s %s=%.60s", name, path, text.bytes ? text.bytes : "");
-    text_release(&text);
-    return name;
+    return pool_format(pool, "%s %s=%s", name, path, short_value(pool, &text));
 }
 
 static void expand_groups(const struct variant *variant, int group_index, struct node *root, const char *name)
