@@ -30,7 +30,7 @@ static error_t read_option(int key, char *word, struct argp_state *state)
     int64_t top;
     switch (key) {
     case 'k':
-        if (!text_to_int64(word, &top) || top < 1 || top > 65536)
+        if (!text_to_int64(word, &top) || top < 1 || top > MOST_CLASSES)
             argp_error(state, "--top needs a number of classes, at least 1, not '%s'", word);
         options->top = (int)top;
         return 0;

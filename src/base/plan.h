@@ -1,8 +1,8 @@
 /* The plan of one run: every setting resolved, typed and checked. Immutable once config has made it.
  *
  * Plain values: config fills them from YAML through its one table of settings (src/config/settings.c, where
- * defaults, ranges and documentation live), grid hashes them, data, nn and train obey them. Strings belong to
- * the plan. */
+ * defaults, ranges and documentation live), grid hashes them, data, nn and train obey them. Strings and lists
+ * belong to the plan. */
 #ifndef RUNNER_BASE_PLAN_H
 #define RUNNER_BASE_PLAN_H
 
@@ -170,9 +170,18 @@ struct scheduler_plan {
     double min_lr;        /* cosine: where it ends */
 };
 
+/* One number for each class; plans that were read from the same list share it. */
+enum { MOST_CLASSES = 65536 }; /* labels are 16 bits */
+struct class_values {
+    int count;
+    const double *values; /* [count] */
+    const char *text;     /* "[0.5, 1]": the shortest that reads back, so that equal texts are equal values */
+};
+
 struct loss_plan {
     double label_smoothing;
-    struct channel_values class_weights; /* count 0: all classes weigh alike */
+    const struct class_values *class_weights; /* NULL: all classes weigh alike */
+    struct origin class_weights_origin;
 };
 
 /* Of training images only, in this order; drawn anew for every image and epoch. */

@@ -168,10 +168,12 @@ static void read_values(struct pool *pool, const struct node *root, struct plan_
         struct node *node = node_find_path(root, settings[i].path);
         bool given =
             node && setting_read(&settings[i], settings[i].path, node, reading->plan, pool, diagnostics);
-        if (given)
+        if (given) {
             reading->origins[i] = node->origin;
-        else if (settings[i].fallback)
+            setting_remember(&settings[i], reading->plan, node);
+        } else if (settings[i].fallback) {
             setting_read_default(&settings[i], reading->plan);
+        }
         if (node && !given) /* already complained of; not missing too */
             reading->origins[i] = node->origin;
     }
@@ -356,6 +358,7 @@ bool plan_read(struct pool *pool, const struct node *root, struct plan_reading *
     plan->dataset.origin = dataset ? dataset->origin : root->origin;
     plan->augmentation.origin = augmentation ? augmentation->origin : root->origin;
     plan->model.initial_origin = reading->origins[setting_index(setting_find("model.initial_weights"))];
+    plan->loss.class_weights_origin = reading->origins[setting_index(setting_find("loss.class_weights"))];
     if (!plan->dataset.name)
         plan->dataset.name = "none";
     if (model && model->kind == NODE_MAPPING)

@@ -94,6 +94,9 @@ static json_t *bare_value(struct schema *schema, const struct setting *setting)
     case SETTING_REAL_LIST:
         return either(schema, numeric(schema, setting, "number"),
                       list(schema, numeric(schema, setting, "number"), 1, CHANNEL_VALUES));
+    case SETTING_CLASS_LIST:
+        return either(schema, numeric(schema, setting, "number"),
+                      list(schema, numeric(schema, setting, "number"), 1, MOST_CLASSES));
     case SETTING_INTEGER_PAIR:
         return either(schema, numeric(schema, setting, "integer"),
                       list(schema, numeric(schema, setting, "integer"), 2, 2));

@@ -29,7 +29,14 @@ static bool is_whole(enum setting_type type)
 
 static bool is_numeric(enum setting_type type)
 {
-    return is_whole(type) || type == SETTING_REAL || type == SETTING_REAL_PAIR || type == SETTING_REAL_LIST;
+    return is_whole(type) || type == SETTING_REAL || type == SETTING_REAL_PAIR || type == SETTING_REAL_LIST ||
+           type == SETTING_CLASS_LIST;
+}
+
+/* What a list of numbers may hold; 0 for other types. */
+static int most_items(enum setting_type type)
+{
+    return type == SETTING_REAL_LIST ? CHANNEL_VALUES : type == SETTING_CLASS_LIST ? MOST_CLASSES : 0;
 }
 
 static void write_range(const struct setting *setting, struct text *out)
@@ -59,6 +66,7 @@ void setting_expectation(const struct setting *setting, struct text *out)
         [SETTING_CHOICE] = "one of",
         [SETTING_REAL_PAIR] = "a list of two numbers, each",
         [SETTING_REAL_LIST] = "a number or a list of up to 16 (one a channel), each",
+        [SETTING_CLASS_LIST] = "a number or a list of up to 65536 (one a class), each",
         [SETTING_INTEGER_PAIR] = "a whole number or a list of two, each",
         [SETTING_PADDING] = "same, or a whole number or a list of two, each",
         [SETTING_SHAPE] = "[channels, height, width] or [features], each",
@@ -81,7 +89,10 @@ static bool refuse(const struct setting *setting, const char *name, const struct
 {
     struct text expectation = {0}, got = {0};
     setting_expectation(setting, &expectation);
-    node_write(node, &got);
+    if (most_items(setting->type) && node->count > most_items(setting->type))
+        text_format(&got, "a list of %d", node->count);
+    else
+        node_write(node, &got);
     bool scalar = node->kind == NODE_SCALAR;
     const char *nearest = NULL;
     if (setting->choices && scalar) {
@@ -167,6 +178,40 @@ static bool read_boolean(const struct node *node, bool *value)
     return node->kind == NODE_SCALAR && node->plain && yaml_to_boolean(node->text, value);
 }
 
+static void write_reals(const double *values, int count, struct text *out)
+{
+    char number[TEXT_NUMBER];
+    for (int i = 0; i < count; i++)
+        text_format(out, "%s%s", i ? ", " : "", text_from_double(values[i], number));
+}
+
+/* "null", "0.5", "[0.5, 1]": a list of one is a number. */
+static void write_real_list(const double *values, int count, struct text *out)
+{
+    text_append(out, count > 1 ? "[" : count == 0 ? "null" : "");
+    write_reals(values, count, out);
+    text_append(out, count > 1 ? "]" : "");
+}
+
+/* The whole list, or the number alone, -0 as 0; NULL where something is wrong. */
+static const struct class_values *make_class_values(const struct setting *setting, const struct node *node,
+                                                    struct pool *pool)
+{
+    int count = node->kind == NODE_SEQUENCE ? node->count : 1;
+    if (count == 0 || count > MOST_CLASSES)
+        return NULL;
+    double *values = pool_take(pool, (size_t)count, sizeof *values);
+    if (!read_number(setting, node, values) && read_numbers(setting, node, values, count) != count)
+        return NULL;
+    for (int i = 0; i < count; i++)
+        values[i] += 0.0;
+    struct text text = {0};
+    struct class_values *classes = pool_take(pool, 1, sizeof *classes);
+    write_real_list(values, count, &text);
+    *classes = (struct class_values){count, values, pool_take_text(pool, &text)};
+    return classes;
+}
+
 /* All bytes of the field, so that equal fields are equal values; -0 becomes 0, and a list of one a number. */
 static void keep_channel_values(const double *values, int count, struct channel_values *field)
 {
@@ -233,6 +278,7 @@ static bool read_padding(const struct setting *setting, const struct node *node,
 static bool read_value(const struct setting *setting, const struct node *node, void *field, struct pool *pool)
 {
     double values[CHANNEL_VALUES] = {0};
+    const struct class_values *classes;
     int count;
     switch (setting->type) {
     case SETTING_INTEGER:
@@ -260,6 +306,9 @@ static bool read_value(const struct setting *setting, const struct node *node, v
         if (count > 0)
             keep_channel_values(values, count, field);
         return count > 0;
+    case SETTING_CLASS_LIST:
+        classes = node->classes ? node->classes : make_class_values(setting, node, pool);
+        return classes && (*(const struct class_values **)field = classes, true);
     case SETTING_SHAPE:
         count = read_numbers(setting, node, values, 3);
         for (int i = 0; i < 3 && count != 0; i++)
@@ -276,6 +325,18 @@ static bool is_null(const struct node *node)
     return node->kind == NODE_SCALAR && yaml_scalar_type(node->text, node->plain) == SCALAR_NULL;
 }
 
+/* What a message is about: of a list of numbers the first that does not fit, for nobody finds it among a
+ * thousand. */
+static const struct node *find_culprit(const struct setting *setting, const struct node *node)
+{
+    double value;
+    if (node->kind == NODE_SEQUENCE && node->count <= most_items(setting->type))
+        for (int i = 0; i < node->count; i++)
+            if (!read_number(setting, node->items[i], &value))
+                return node->items[i];
+    return node;
+}
+
 bool setting_read(const struct setting *setting, const char *name, const struct node *node, void *record,
                   struct pool *pool, struct diagnostics *diagnostics)
 {
@@ -284,7 +345,13 @@ bool setting_read(const struct setting *setting, const char *name, const struct 
         return true;
     }
     return read_value(setting, node, field_of(setting, record), pool) ||
-           refuse(setting, name, node, diagnostics);
+           refuse(setting, name, find_culprit(setting, node), diagnostics);
+}
+
+void setting_remember(const struct setting *setting, const void *record, struct node *node)
+{
+    if (setting->type == SETTING_CLASS_LIST)
+        node->classes = *(const struct class_values *const *)const_field_of(setting, record);
 }
 
 /* Bytes of a field; 0 for texts and names. */
@@ -304,6 +371,8 @@ static size_t field_size(enum setting_type type)
         return 2 * sizeof(double);
     case SETTING_REAL_LIST:
         return sizeof(struct channel_values);
+    case SETTING_CLASS_LIST:
+        return sizeof(const struct class_values *);
     case SETTING_INTEGER_PAIR:
     case SETTING_PADDING:
         return 2 * sizeof(int);
@@ -335,7 +404,7 @@ static void read_default_field(const struct setting *setting, void *field)
     bool read = true;
     if (strcmp(fallback, "null") == 0) {
         assert(setting->type == SETTING_SHAPE || setting->type == SETTING_INTEGER_PAIR ||
-               setting->type == SETTING_REAL_LIST);
+               setting->type == SETTING_REAL_LIST || setting->type == SETTING_CLASS_LIST);
         memset(field, 0, field_size(setting->type));
     } else if (*fallback == '[') {
         read = read_default_pair(setting, field);
@@ -355,13 +424,6 @@ void setting_read_default(const struct setting *setting, void *record)
         *(const char **)field = strcmp(setting->fallback, "null") == 0 ? NULL : setting->fallback;
     else
         read_default_field(setting, field);
-}
-
-static void write_reals(const double *values, int count, struct text *out)
-{
-    char number[TEXT_NUMBER];
-    for (int i = 0; i < count; i++)
-        text_format(out, "%s%s", i ? ", " : "", text_from_double(values[i], number));
 }
 
 /* "[conv1, conv2]" of "conv1 conv2". */
@@ -413,9 +475,12 @@ void setting_write(const struct setting *setting, const void *record, struct tex
         return;
     case SETTING_REAL_LIST: {
         const struct channel_values *list = field;
-        text_append(out, list->count > 1 ? "[" : list->count == 0 ? "null" : "");
-        write_reals(list->values, list->count, out);
-        text_append(out, list->count > 1 ? "]" : "");
+        write_real_list(list->values, list->count, out);
+        return;
+    }
+    case SETTING_CLASS_LIST: {
+        const struct class_values *list = *(const struct class_values *const *)field;
+        text_append(out, list ? list->text : "null");
         return;
     }
     case SETTING_PADDING:
@@ -447,9 +512,17 @@ void setting_write(const struct setting *setting, const void *record, struct tex
     }
 }
 
+static bool same_class_values(const struct class_values *a, const struct class_values *b)
+{
+    return a == b || (a && b && strcmp(a->text, b->text) == 0);
+}
+
 bool setting_equal(const struct setting *setting, const void *record, const void *other)
 {
     const void *a = const_field_of(setting, record), *b = const_field_of(setting, other);
+    if (setting->type == SETTING_CLASS_LIST)
+        return same_class_values(*(const struct class_values *const *)a,
+                                 *(const struct class_values *const *)b);
     if (!is_pointer(
             setting->type)) /* read_value never stores a negative zero, so equal bytes are equal numbers */
         return memcmp(a, b, field_size(setting->type)) == 0;
@@ -469,6 +542,7 @@ bool setting_is_default(const struct setting *setting, const void *record)
     union {
         double reals[2];
         struct channel_values list;
+        const struct class_values *classes; /* only ever NULL */
         int integers[3];
         int64_t integer;
         bool boolean;

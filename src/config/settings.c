@@ -429,13 +429,12 @@ const struct setting settings[] = {
      .doc = "Part of the target that is spread evenly over all classes."},
 
     {.path = "loss.class_weights",
-     .type = SETTING_REAL_LIST,
+     .type = SETTING_CLASS_LIST,
      .offset = FIELD(loss.class_weights),
      .fallback = "null",
      .most = 1e6,
-     .doc = "What an image of each class weighs in the loss, one number a class, at most 16; the loss is "
-            "then the weighted "
-            "mean, as PyTorch has it. null: all weigh alike."},
+     .doc = "What an image of each class weighs in the loss, one number for every class score of the model; "
+            "the loss is then the weighted mean, as PyTorch has it. null: all weigh alike."},
 
     {.path = "augmentation.shift",
      .type = SETTING_INTEGER,

@@ -21,6 +21,7 @@ enum setting_type {
     SETTING_INTEGER_PAIR, /* int[2]: a list of two, or one number for both */
     SETTING_PADDING,      /* int[2]: as SETTING_INTEGER_PAIR, or the word same (PADDING_SAME) */
     SETTING_REAL_LIST,    /* struct channel_values: one number, or a list of up to 16 */
+    SETTING_CLASS_LIST,   /* const struct class_values *, NULL: a list of up to MOST_CLASSES, or one number */
     SETTING_SHAPE,        /* int[3]: a list of one or three whole numbers, 0 for what is missing */
     SETTING_NAMES, /* const char *: a list of names of layers, kept sorted and separated by spaces; NULL */
 };
@@ -65,6 +66,8 @@ bool setting_applies(const struct setting *setting, const void *record);
 /* The node's value into the record's field; false after a message. name is how messages call the setting. */
 bool setting_read(const struct setting *setting, const char *name, const struct node *node, void *record,
                   struct pool *pool, struct diagnostics *diagnostics);
+/* Keeps what was read with the node, so that a thousand runs that share a long list read it once. */
+void setting_remember(const struct setting *setting, const void *record, struct node *node);
 /* The default into the field; the setting has one. */
 void setting_read_default(const struct setting *setting, void *record);
 

@@ -1,7 +1,7 @@
 /* A YAML file as a tree whose every node knows its file, line and column.
  *
- * Read-only for everyone but the reader, apart from the `use` mark; merged configurations share nodes. Lives
- * in a pool. */
+ * Read-only for everyone but the reader, apart from `use` and `classes`; merged configurations share nodes.
+ * Lives in a pool. */
 #ifndef RUNNER_CONFIG_YAML_TREE_H
 #define RUNNER_CONFIG_YAML_TREE_H
 
@@ -11,7 +11,7 @@
 /* What a file may hold at most; more is answered with an error at once (a "billion laughs" file, a stray data
  * file). */
 enum {
-    YAML_LIMIT_BYTES = 1 << 20,
+    YAML_LIMIT_BYTES = 2 << 20, /* a list of MOST_CLASSES numbers in all their digits fits */
     YAML_LIMIT_DEPTH = 48,
     YAML_LIMIT_NODES = 100000, /* aliases counted by what they stand for */
     YAML_LIMIT_KEYS = 1000,    /* of one mapping */
@@ -38,6 +38,7 @@ struct node {
     int count;        /* items of a sequence, pairs of a mapping */
     struct node **items;
     struct node_pair *pairs;
+    const struct class_values *classes; /* as setting_remember keeps it, or NULL */
 };
 
 /* The only document in bytes; NULL when there is none that can be used (the mistakes are in diagnostics). An

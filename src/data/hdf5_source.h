@@ -8,7 +8,7 @@
 #include "data/dataset.h"
 #include <stdbool.h>
 
-enum { CLASS_NAME = 64, MOST_CLASSES = 65536 }; /* bytes of a name with its end; labels are 16 bits */
+enum { CLASS_NAME = 64 }; /* bytes of a name with its end */
 
 struct hdf5_place {
     const char *path;

@@ -7,6 +7,7 @@
 
 #include "config/plan_writer.h"
 #include "config/settings.h"
+#include "grid/short_value.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ const struct grid_private *grid_private_of(const struct grid *grid)
     return (const struct grid_private *)grid;
 }
 
-/* The value as people write it: texts without quotes. */
+/* The value as people write it: texts without quotes, the weights of many classes cut short. */
 static const char *value_text(struct pool *pool, const struct setting *setting, const struct plan *plan)
 {
     if (!setting_applies(setting, plan))
@@ -35,7 +36,7 @@ static const char *value_text(struct pool *pool, const struct setting *setting, 
         text_release(&text);
         return value;
     }
-    return pool_take_text(pool, &text);
+    return setting->type == SETTING_CLASS_LIST ? short_value(pool, &text) : pool_take_text(pool, &text);
 }
 
 static void add_setting(struct pool *pool, struct grid_run *run, const char *path, const char *value)

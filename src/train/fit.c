@@ -18,18 +18,21 @@ enum status fit_check(const struct plan *plan, struct image_shape shape, int cla
         return error_set_at(error, plan->model.layers[plan->model.layer_count - 1].origin, STATUS_CONFIG,
                             "the model '%s' gives %d numbers, but the data set '%s' has %d targets an image",
                             plan->model.name, outputs, plan->dataset.name, target_width);
-    if (target_width > 0 && (plan->loss.label_smoothing != 0.0 || plan->loss.class_weights.count > 0))
+    int weights = plan->loss.class_weights ? plan->loss.class_weights->count : 0;
+    if (target_width > 0 && (plan->loss.label_smoothing != 0.0 || weights > 0))
         return error_set_at(
-            error, plan->dataset.origin, STATUS_CONFIG,
+            error, weights > 0 ? plan->loss.class_weights_origin : plan->dataset.origin, STATUS_CONFIG,
             "loss.label_smoothing and loss.class_weights are for classes; leave them out with "
             "dataset.task: regression");
-    if (plan->loss.class_weights.count > 0 && plan->loss.class_weights.count != outputs)
-        return error_set_at(error, plan->model.layers[plan->model.layer_count - 1].origin, STATUS_CONFIG,
-                            "the model '%s' gives %d class scores, but loss.class_weights has %d numbers",
-                            plan->model.name, outputs, plan->loss.class_weights.count);
     if (outputs < classes)
         return error_set_at(error, plan->model.layers[plan->model.layer_count - 1].origin, STATUS_CONFIG,
                             "the model '%s' gives %d class scores, but the data set '%s' has %d classes",
                             plan->model.name, outputs, plan->dataset.name, classes);
+    if (weights > 0 && weights != outputs)
+        return error_set_at(error, plan->loss.class_weights_origin, STATUS_CONFIG,
+                            "loss.class_weights has %d number%s, but the model '%s' gives %d class score%s; "
+                            "write one number for each, from class 0 on",
+                            weights, weights == 1 ? "" : "s", plan->model.name, outputs,
+                            outputs == 1 ? "" : "s");
     return STATUS_OK;
 }

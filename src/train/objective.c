@@ -10,9 +10,9 @@
 void objective_lay_out(struct objective *objective, const struct plan *plan, int outputs, int target_width,
                        struct arena *arena)
 {
-    const struct channel_values *weights = &plan->loss.class_weights;
+    const struct class_values *weights = plan->loss.class_weights;
     *objective = (struct objective){.plan = &plan->loss, .outputs = outputs, .numbers = target_width > 0};
-    if (weights->count == 0)
+    if (!weights)
         return;
     objective->weights = arena_take(arena, (size_t)outputs, sizeof *objective->weights);
     for (int c = 0; c < outputs && !arena_is_measuring(arena); c++)

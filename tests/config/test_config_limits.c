@@ -118,7 +118,7 @@ static void many_of_everything(void **state)
     (void)state;
     repeat("values.yaml", "seed:\n", "- 1\n", 250000);
     assert_refused("values.yaml", "more than 100000 values");
-    repeat("large.yaml", "#", "0123456789abcdef", 100000);
+    repeat("large.yaml", "#", "0123456789abcdef", 200000);
     assert_refused("large.yaml", "larger than");
     FILE *file = open_file("keys.yaml");
     for (int i = 0; i < 40000; i++)
@@ -141,6 +141,20 @@ static void many_of_everything(void **state)
     }
     fclose(file);
     assert_refused("unknown.yaml", "unknown key");
+}
+
+static void more_weights_than_classes_can_be(void **state)
+{
+    (void)state;
+    FILE *file = open_file("weights.yaml");
+    fputs("include: [" SOURCE_DIR "/tests/config/parts/base.yaml, " SOURCE_DIR
+          "/tests/config/parts/small.yaml]\nloss.class_weights: [0.12345678901234567",
+          file);
+    for (int i = 0; i < 65536; i++)
+        fputs(", 0.12345678901234567", file);
+    fputs("]\n", file);
+    fclose(file);
+    assert_refused("weights.yaml", "got a list of 65537");
 }
 
 static void sweeps_beyond_the_limit(void **state)
@@ -184,9 +198,13 @@ static void files_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deep_nesting),           cmocka_unit_test(a_billion_laughs),
-        cmocka_unit_test(many_of_everything),     cmocka_unit_test(sweeps_beyond_the_limit),
-        cmocka_unit_test(includes_that_multiply), cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(deep_nesting),
+        cmocka_unit_test(a_billion_laughs),
+        cmocka_unit_test(many_of_everything),
+        cmocka_unit_test(sweeps_beyond_the_limit),
+        cmocka_unit_test(includes_that_multiply),
+        cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(more_weights_than_classes_can_be),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
