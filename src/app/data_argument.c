@@ -1,4 +1,4 @@
-/* A folder and a pair of files are the run's own section with other paths; a YAML file brings a section of
+/* A folder and files of images are the run's own section with other paths; a YAML file brings a section of
  * its own.
  *
  * The section is read by the reader of configurations, beside a model and an optimizer that are only there
@@ -17,10 +17,13 @@
 enum { FILES = 6 };
 
 struct request {
-    const char *named;
+    const struct data_argument *argument;
+    const char *named; /* argument->named */
     struct pool *pool;
     struct dataset_plan *dataset;
     struct diagnostics *diagnostics;
+    struct error *error;
+    enum status status;
     bool done;
 };
 
@@ -44,6 +47,60 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static bool is_in(const char *folder, const char *name)
+{
+    char path[PATH_SIZE];
+    struct error error;
+    return path_join(path, folder, name, &error) == STATUS_OK && is_file(path);
+}
+
+/* The test part alone, where the training part is not there and nobody looks at it. */
+static void use_test_part_alone(struct dataset_plan *dataset)
+{
+    dataset->train_images = dataset->test_images;
+    dataset->train_labels = dataset->test_labels;
+    dataset->train_file = dataset->test_file;
+    dataset->train_group = dataset->test_group;
+    dataset->validation_size = dataset->train_limit = 0;
+}
+
+static bool names_test_part_alone(const struct dataset_plan *dataset)
+{
+    return (dataset->format == DATASET_IDX && !dataset->train_images) ||
+           (dataset->format == DATASET_HDF5 && !dataset->train_file);
+}
+
+/* Labels of IDX images that are not in the folder are those of images alone. */
+static void forget_absent_labels(struct request *request, const char *images, const char **labels)
+{
+    if (!is_in(request->named, images) || is_in(request->named, *labels))
+        return;
+    if (request->argument->unanswered)
+        *labels = NULL;
+    else
+        request->status =
+            error_set(request->error, STATUS_NOT_FOUND,
+                      "--data=%s: the labels of %s, %s, are not in it, and they are needed here; "
+                      "`runner predict` takes images alone",
+                      request->named, images, *labels);
+}
+
+static void use_parts_of_folder(struct request *request)
+{
+    struct dataset_plan *dataset = request->dataset;
+    bool idx = dataset->format == DATASET_IDX, hdf5 = dataset->format == DATASET_HDF5;
+    const char *train = idx ? dataset->train_images : dataset->train_file;
+    const char *test = idx ? dataset->test_images : dataset->test_file;
+    bool test_alone = request->argument->part == DATASET_TEST;
+    if ((idx || hdf5) && test_alone && !is_in(request->named, train) && is_in(request->named, test))
+        use_test_part_alone(dataset);
+    if (idx) {
+        forget_absent_labels(request, dataset->test_images, &dataset->test_labels);
+        if (dataset->train_labels)
+            forget_absent_labels(request, dataset->train_images, &dataset->train_labels);
+    }
+}
+
 static void use_folder(struct request *request)
 {
     struct dataset_plan *dataset = request->dataset;
@@ -55,20 +112,23 @@ static void use_folder(struct request *request)
     dataset->root = pool_copy(request->pool, request->named);
     dataset->name = dataset->root;
     forget_files(dataset);
+    use_parts_of_folder(request);
     unsetenv("RUNNER_DATASET_ROOT");
     request->done = true;
 }
 
-static void use_pair(struct request *request)
+/* Images with their labels, or alone. */
+static void use_idx(struct request *request)
 {
     struct dataset_plan *dataset = request->dataset;
-    const char *comma = strrchr(request->named, ',');
-    const char *images = pool_copy_bytes(request->pool, request->named, (size_t)(comma - request->named));
+    const char *comma = is_file(request->named) ? NULL : strrchr(request->named, ',');
+    size_t length = comma ? (size_t)(comma - request->named) : strlen(request->named);
+    const char *images = pool_copy_bytes(request->pool, request->named, length);
     dataset->format = DATASET_IDX;
     dataset->name = base_name(images);
     dataset->root = NULL;
     dataset->train_images = dataset->test_images = images;
-    dataset->train_labels = dataset->test_labels = pool_copy(request->pool, comma + 1);
+    dataset->train_labels = dataset->test_labels = comma ? pool_copy(request->pool, comma + 1) : NULL;
     dataset->validation_size = 0;
     forget_files(dataset);
     unsetenv("RUNNER_DATASET_ROOT");
@@ -92,6 +152,11 @@ static void use_hdf5(struct request *request)
     request->done = true;
 }
 
+static bool is_yaml_name(const char *named)
+{
+    return ends_with(named, ".yaml") || ends_with(named, ".yml");
+}
+
 static bool is_hdf5_name(const char *named)
 {
     return ends_with(named, ".h5") || ends_with(named, ".hdf5");
@@ -103,7 +168,8 @@ static void use_section(struct request *request)
                                "trainer: {batch_size: 1, max_epochs: 1}}";
     static const char name[] = "the rest";
     struct sources sources = {.pool = request->pool, .diagnostics = request->diagnostics};
-    struct plan_reading reading = {0};
+    struct plan_reading reading = {.needs_no_training_part = request->argument->part == DATASET_TEST,
+                                   .needs_no_labels = request->argument->unanswered};
     struct node *root = yaml_parse(request->pool, name, rest, sizeof rest - 1, (struct origin){name, 1, 1},
                                    request->diagnostics);
     struct node *file =
@@ -118,6 +184,9 @@ static void use_section(struct request *request)
         return;
     struct dataset_plan run = *request->dataset;
     *request->dataset = reading.plan->dataset;
+    if (names_test_part_alone(request->dataset))
+        use_test_part_alone(request->dataset);
+    request->dataset->task = run.task;
     request->dataset->normalization = run.normalization;
     request->dataset->mean = run.mean;
     request->dataset->std = run.std;
@@ -130,41 +199,75 @@ static void apply(void *context)
     struct request *request = context;
     if (is_directory(request->named))
         use_folder(request);
-    else if (ends_with(request->named, ".yaml") || ends_with(request->named, ".yml"))
+    else if (is_yaml_name(request->named))
         use_section(request);
     else if (is_hdf5_name(request->named))
         use_hdf5(request);
     else
-        use_pair(request);
+        use_idx(request);
 }
 
-enum status data_argument_apply(const char *named, struct pool *pool, struct dataset_plan *dataset,
-                                struct error *error)
+/* Whether the file begins as IDX files do, packed or not. */
+static bool looks_like_idx(const char *path)
 {
-    struct request request = {.named = named, .pool = pool, .dataset = dataset};
-    bool yaml = ends_with(named, ".yaml") || ends_with(named, ".yml");
+    unsigned char bytes[2];
+    FILE *file = is_file(path) ? fopen(path, "rbe") : NULL;
+    bool found = file && fread(bytes, 1, sizeof bytes, file) == sizeof bytes &&
+                 ((bytes[0] == 0 && bytes[1] == 0) || (bytes[0] == 0x1f && bytes[1] == 0x8b));
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* What can be said before anything is read. */
+static enum status check_argument(const struct data_argument *argument, struct error *error)
+{
+    const char *named = argument->named;
+    bool yaml = is_yaml_name(named), hdf5 = is_hdf5_name(named), file = is_file(named);
     if (ends_with(named, ".csv"))
         return error_set(error, STATUS_USAGE,
                          "--data=%s: CSV is not read; convert it first: tools/csv_to_hdf5.py %s %.*s.h5",
                          named, named, (int)strlen(named) - 4, named);
-    if (!is_directory(named) && !yaml && !is_hdf5_name(named) && !strchr(named, ','))
-        return error_set(
-            error, is_file(named) ? STATUS_USAGE : STATUS_NOT_FOUND,
-            "--data=%s: expected a folder, a configuration with a dataset: section (FILE.yaml), an HDF5 file "
-            "(FILE.h5) or two IDX files (IMAGES,LABELS)",
-            named);
-    if ((yaml || is_hdf5_name(named)) && !is_file(named))
+    if ((yaml || hdf5) && !file)
         return error_set(error, STATUS_NOT_FOUND, "--data: %s does not exist", named);
+    if (is_directory(named) || yaml || hdf5 || (!file && strchr(named, ',')))
+        return STATUS_OK;
+    if (!looks_like_idx(named))
+        return error_set(
+            error, file ? STATUS_USAGE : STATUS_NOT_FOUND,
+            "--data=%s: expected a folder, a configuration with a dataset: section (FILE.yaml), an HDF5 file "
+            "(FILE.h5), two IDX files (IMAGES,LABELS) or, for `runner predict`, one (IMAGES)",
+            named);
+    if (!argument->unanswered)
+        return error_set(
+            error, STATUS_USAGE,
+            "--data=%s: images alone can be predicted, but not evaluated; name their labels too: "
+            "--data=%s,LABELS",
+            named, named);
+    return STATUS_OK;
+}
+
+enum status data_argument_apply(const struct data_argument *argument, struct pool *pool,
+                                struct dataset_plan *dataset, struct error *error)
+{
+    struct request request = {.argument = argument,
+                              .named = argument->named,
+                              .pool = pool,
+                              .dataset = dataset,
+                              .error = error,
+                              .status = check_argument(argument, error)};
+    if (request.status != STATUS_OK)
+        return request.status;
     request.diagnostics = calloc(1, sizeof *request.diagnostics);
     if (!request.diagnostics)
         return error_set(error, STATUS_MEMORY, "out of memory");
-    enum status status = STATUS_OK;
-    if (!pool_run(pool, apply, &request))
-        status = error_set(error, STATUS_MEMORY, "out of memory");
-    else if (!request.done) {
+    if (!pool_run(pool, apply, &request)) {
+        request.status = error_set(error, STATUS_MEMORY, "out of memory");
+    } else if (!request.done) {
         diagnostics_print(request.diagnostics, stderr);
-        status = error_set(error, STATUS_CONFIG, "--data: the data set of %s cannot be used", named);
+        request.status =
+            error_set(error, STATUS_CONFIG, "--data: the data set of %s cannot be used", argument->named);
     }
     free(request.diagnostics);
-    return status;
+    return request.status;
 }

@@ -18,9 +18,7 @@ const char *const dataset_part_names[DATASET_PARTS] = {
 static const struct argp_option options_table[] = {
     {"data", 'd', "DATA", 0,
      "Other data than the run's: a folder with the same file names, FILE.yaml with a dataset: section, "
-     "FILE.h5, or "
-     "two IDX "
-     "files IMAGES,LABELS",
+     "FILE.h5, or two IDX files IMAGES,LABELS; predict takes IMAGES alone",
      1},
     {"part", 'p', "PART", 0, "Part of the data: test (the default), validation or train", 1},
     {"weights", 'w', "WHICH", 0, "Weights of the run: last (the default), or best by its checkpoint.monitor",
@@ -119,7 +117,8 @@ static enum status choose_data(const struct model_pass_options *options, struct 
 {
     if (!options->data)
         return saved_run_check_data(&pass->run, error);
-    enum status status = data_argument_apply(options->data, pass->run.pool, &pass->plan.dataset, error);
+    struct data_argument argument = {options->data, options->part, options->unanswered};
+    enum status status = data_argument_apply(&argument, pass->run.pool, &pass->plan.dataset, error);
     if (options->part == DATASET_TEST) /* nothing is held out of other data that are only looked at */
         pass->plan.dataset.validation_size = 0;
     return status == STATUS_OK && options->unanswered ? allow_unanswered(pass, error) : status;

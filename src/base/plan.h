@@ -124,12 +124,13 @@ struct dataset_plan {
     const char *name;
     enum dataset_format format;
     const char *root; /* folder; the environment variable RUNNER_DATASET_ROOT goes before it */
-    const char *train_images, *train_labels, *test_images, *test_labels; /* file names below root */
-    const char *train_file, *test_file;                                  /* HDF5: below root */
-    const char *train_group, *test_group; /* HDF5: the group that holds a file's data sets */
+    const char *train_images, *test_images; /* IDX: file names below root */
+    const char *train_labels, *test_labels; /* NULL: images alone, which need stand_in */
+    const char *train_file, *test_file;     /* HDF5: below root */
+    const char *train_group, *test_group;   /* HDF5: the group that holds a file's data sets */
     enum dataset_task task;
-    int stand_in; /* where an HDF5 file has no answers (`runner predict`): numbers an image that zeros stand
-                     for, 1 for classes; 0: answers are needed */
+    int stand_in; /* where files have no answers (`runner predict`): numbers an image that zeros stand for,
+                     1 for classes; 0: answers are needed */
     const char *sha256[6];   /* expected sums, NULL where none is given: of the four files, then of the two */
     int64_t validation_size; /* images taken from the training set, 0 for none */
     uint64_t split_seed;

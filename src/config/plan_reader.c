@@ -179,6 +179,12 @@ static void read_values(struct pool *pool, const struct node *root, struct plan_
     }
 }
 
+static bool is_labels(const struct setting *setting)
+{
+    return strcmp(setting->path, "dataset.train_labels") == 0 ||
+           strcmp(setting->path, "dataset.test_labels") == 0;
+}
+
 /* What the name of a known data set brings goes wherever the file is silent. */
 static void fill_known_dataset(const struct node *root, struct plan_reading *reading,
                                struct diagnostics *diagnostics)
@@ -216,11 +222,18 @@ static void fill_known_dataset(const struct node *root, struct plan_reading *rea
         memcpy(dataset->shape, known->shape, sizeof dataset->shape);
 }
 
+/* A file that data do without which are only shown to a model. */
+static bool is_spared(const struct setting *setting, const struct plan_reading *reading)
+{
+    return (reading->needs_no_training_part && strncmp(setting->path, "dataset.train_", 14) == 0) ||
+           (reading->needs_no_labels && is_labels(setting));
+}
+
 /* Whether the file is silent about a setting that nothing else fills. */
 static bool is_missing(const struct setting *setting, const struct plan_reading *reading)
 {
     const struct dataset_plan *dataset = &reading->plan->dataset;
-    if (setting->fallback || is_given(reading, setting->path))
+    if (setting->fallback || is_given(reading, setting->path) || is_spared(setting, reading))
         return false;
     if (dataset->format == DATASET_NONE) /* nothing will be trained */
         return false;
@@ -243,8 +256,10 @@ static void report_missing(const struct setting *setting, const struct node *roo
     bool wrong_kind =
         pair && pair->value->kind != NODE_MAPPING && !is_null(pair->value); /* complained of already */
     if (!wrong_kind)
-        diagnostics_add(diagnostics, pair ? pair->origin : root->origin, "%s is missing; expected %s",
-                        setting->path, expectation.bytes ? expectation.bytes : "");
+        diagnostics_add(diagnostics, pair ? pair->origin : root->origin, "%s is missing; expected %s%s",
+                        setting->path, expectation.bytes ? expectation.bytes : "",
+                        is_labels(setting) ? "; images without labels are for `runner predict --data` alone"
+                                           : "");
     text_release(&expectation);
 }
 

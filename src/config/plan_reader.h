@@ -6,6 +6,9 @@
 #include "config/yaml_tree.h"
 
 struct plan_reading {
+    /* Of a data set that a trained model is only shown; set before plan_read. */
+    bool needs_no_training_part, needs_no_labels;
+
     struct plan *plan;
     struct origin *origins; /* [setting_count()], of the value of each; file NULL for a default */
 };

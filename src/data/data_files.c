@@ -71,10 +71,16 @@ static const char *file_name(const struct dataset_plan *plan, int which)
                                            : idx[which];
 }
 
+bool data_file_is_named(const struct dataset_plan *plan, int which)
+{
+    return file_name(plan, which) != NULL;
+}
+
 enum status dataset_path(const struct dataset_plan *plan, int which, char *path, size_t size)
 {
     const char *name = file_name(plan, which);
     const char *root = getenv("RUNNER_DATASET_ROOT");
+    assert(name);
     if (!root || *root == '\0')
         root = plan->root;
     int length = !root || *root == '\0' || *name == '/' ? snprintf(path, size, "%s", name)

@@ -17,6 +17,9 @@ enum { DATA_PATH = 4096 };
 /* "train_images", "data_batch_1": what a file is in its format. */
 const char *data_file_role(const struct dataset_plan *plan, int which);
 
+/* Whether the plan names the file: labels of images alone have no name. */
+bool data_file_is_named(const struct dataset_plan *plan, int which);
+
 /* Sum of a file as it is now. A sum that the plan expects (NULL for none) must be met. */
 enum status data_file_sum(const struct dataset_plan *plan, int which, char hex[DIGEST_HEX],
                           struct error *error);

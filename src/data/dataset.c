@@ -105,12 +105,14 @@ static enum status make_key(const struct dataset_plan *plan, char **key, struct 
     struct text text = {0};
     char path[DATA_PATH];
     enum status status = STATUS_OK;
-    text_format(&text, "%d %d %lld", (int)plan->format, (int)plan->task, (long long)plan->memory);
+    text_format(&text, "%d %d %lld %d", (int)plan->format, (int)plan->task, (long long)plan->memory,
+                plan->stand_in);
     if (plan->format == DATASET_HDF5)
-        text_format(&text, "\n%s\n%s\n%d", plan->train_group, plan->test_group, plan->stand_in);
+        text_format(&text, "\n%s\n%s", plan->train_group, plan->test_group);
     for (int which = 0; status == STATUS_OK && which < dataset_file_count(plan); which++) {
-        status = loaded_path(plan, which, path, error);
-        text_format(&text, "\n%s", path);
+        bool named = data_file_is_named(plan, which);
+        status = named ? loaded_path(plan, which, path, error) : STATUS_OK;
+        text_format(&text, "\n%s", named ? path : "");
     }
     if (status == STATUS_OK && text.failed)
         status = error_set(error, STATUS_MEMORY, "out of memory: opening the data set");
@@ -151,7 +153,8 @@ static enum status acquire_pool(const struct dataset_plan *plan, struct pool **a
     if (status != STATUS_OK)
         return status;
     for (int which = 0; status == STATUS_OK && which < dataset_file_count(plan); which++)
-        status = data_file_check(plan, which, pool->data.sums[which], error);
+        if (data_file_is_named(plan, which))
+            status = data_file_check(plan, which, pool->data.sums[which], error);
     if (status != STATUS_OK) {
         release_pool(pool);
         return status;

@@ -174,7 +174,7 @@ static void add_run(struct builder *builder, const struct run_tree *tree, const 
 static void plan_run(void *context, const struct run_tree *tree)
 {
     struct builder *builder = context;
-    struct plan_reading reading;
+    struct plan_reading reading = {0};
     bool failed = false;
     int before = builder->diagnostics->total;
     if (before >= DIAGNOSTICS_LIMIT || builder->repetitions > REPETITIONS) /* nothing more will be said */

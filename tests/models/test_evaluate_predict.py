@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """A saved model on its own and on other data: the figures that the run stored, again, and refusals by name."""
+import gzip
 import pathlib
 import shutil
 import sys
@@ -149,6 +150,91 @@ class OtherData(unittest.TestCase):
         path = train(FOLDER / "none", GRID.replace("checkpoint: {monitor: validation_loss}\n", ""))
         _, said = run(RUNNER, "predict", path, "--weights=best", folder=FOLDER / "none", code=1)
         self.assertIn("checkpoint.monitor is null", said)
+
+
+class ImagesAlone(unittest.TestCase):
+    """IDX images without labels: predicted as those with labels are, and refused with advice by everything else."""
+    images, labels = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+    answer = "images without labels are for `runner predict --data` alone"
+
+    def folder(self, name, *files):
+        made = FOLDER / name
+        made.mkdir()
+        for file in files:
+            shutil.copy(FOLDER / "other" / file, made)
+        return made
+
+    def same_rows(self, named, *options):
+        known = predict(RUN, "--data=other", *options, folder=FOLDER)
+        found = predict(RUN, f"--data={named}", *options, folder=FOLDER)
+        self.assertEqual(found, [{key: value for key, value in row.items() if key != "label"} for row in known])
+        self.assertEqual(list(found[0])[:2], ["image", "predicted"])
+        self.assertEqual(len(found), 70)
+
+    def test_a_file_packed_or_not(self):
+        packed = FOLDER / "other" / self.images
+        plain, comma = FOLDER / "plain-idx3-ubyte", FOLDER / "one,two-idx3-ubyte"
+        plain.write_bytes(gzip.decompress(packed.read_bytes()))
+        shutil.copy(plain, comma)
+        for named in (packed, plain, "plain-idx3-ubyte", comma):
+            self.same_rows(named)
+        self.same_rows(plain, "--top=2", "--threads=1")
+        self.same_rows(plain, "--logits")
+        _, said = run(RUNNER, "evaluate", RUN, "--data=plain-idx3-ubyte", folder=FOLDER, code=2)
+        self.assertIn("name their labels too: --data=plain-idx3-ubyte,LABELS", said)
+
+    def test_a_section_with_images_alone(self):
+        text = f"dataset:\n  name: bare\n  format: idx\n  root: other\n  test_images: {self.images}\n"
+        (FOLDER / "bare.yaml").write_text(text)
+        self.same_rows("bare.yaml")
+        for part in (["--part=train"], ["--part=validation"]):
+            _, said = run(RUNNER, "predict", RUN, "--data=bare.yaml", *part, folder=FOLDER, code=2)
+            self.assertIn("bare.yaml:2:3: error: dataset.train_images is missing", said)
+            self.assertNotIn("labels", said)
+        _, said = run(RUNNER, "evaluate", RUN, "--data=bare.yaml", folder=FOLDER, code=2)
+        self.assertIn("bare.yaml:2:3: error: dataset.test_labels is missing; expected a text; " + self.answer, said)
+        self.assertNotIn("train_", said)
+        (FOLDER / "both.yaml").write_text(text + f"  train_images: {self.images}\n")
+        self.same_rows("both.yaml")
+        self.assertEqual(len(predict(RUN, "--data=both.yaml", "--part=train", folder=FOLDER)), 70)
+
+    def test_the_test_part_alone_is_enough_with_labels_too(self):
+        (FOLDER / "test.yaml").write_text(
+            f"dataset:\n  name: bare\n  format: idx\n  root: other\n  test_images: {self.images}\n  test_labels: {self.labels}\n")
+        whole = evaluate(RUN, "--data=other", folder=FOLDER)
+        self.folder("test", self.images, self.labels)
+        for named in ("test.yaml", "test"):
+            found = evaluate(RUN, f"--data={named}", folder=FOLDER)
+            self.assertEqual((found["loss"], found["confusion"]), (whole["loss"], whole["confusion"]))
+        _, said = run(RUNNER, "evaluate", RUN, "--data=test", "--part=train", folder=FOLDER, code=1)
+        self.assertIn("test/train-images-idx3-ubyte.gz not found", said)
+
+    def test_a_folder_with_images_alone(self):
+        self.folder("bare", self.images)
+        self.folder("bare_both", self.images, "train-images-idx3-ubyte.gz")
+        self.same_rows("bare")
+        self.same_rows("bare_both")
+        self.assertEqual(len(predict(RUN, "--data=bare_both", "--part=train", folder=FOLDER)), 360)  # 40 are for validation
+        _, said = run(RUNNER, "evaluate", RUN, "--data=bare", folder=FOLDER, code=1)
+        self.assertIn(f"--data=bare: the labels of {self.images}, {self.labels}, are not in it, and they are needed here", said)
+        _, said = run(RUNNER, "predict", RUN, "--data=none_of_it", folder=FOLDER, code=1)
+        self.assertIn("expected a folder", said)
+
+    def test_training_needs_labels(self):
+        words = [("train_labels: train-labels-idx1-ubyte.gz", "train_labels"), (f"test_labels: {self.labels}", "test_labels")]
+        for line, key in words:
+            (FOLDER / "unlabelled.yaml").write_text(GRID.replace(f"  {line}\n", ""))
+            _, said = run(RUNNER, "unlabelled.yaml", folder=FOLDER, code=2)
+            self.assertIn(f"unlabelled.yaml:3:1: error: dataset.{key} is missing; expected a text; " + self.answer, said)
+
+    def test_what_is_no_images_is_said(self):
+        (FOLDER / "text").write_text("not IDX")
+        (FOLDER / "cut.gz").write_bytes((FOLDER / "other" / self.images).read_bytes()[:900])
+        for named, code, answer in (("text", 2, "or, for `runner predict`, one (IMAGES)"), ("nothing", 1, "--data=nothing: expected"),
+                                    (f"other/{self.labels}", 1, "does not hold images"), ("cut.gz", 1, "cut.gz"),
+                                    (f"larger/{self.images}", 1, "1x14x10")):
+            _, said = run(RUNNER, "predict", RUN, f"--data={named}", folder=FOLDER, code=code)
+            self.assertIn(answer, said)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,24 @@ def check_unanswered(folder):
         assert "bare.h5" in refused and ("targets" if name == "numbers" else "labels") in refused, refused
 
 
+def check_unanswered_idx(folder):
+    """IDX images alone of a model of numbers are those of an HDF5 file; labels are classes, which it does not predict."""
+    pixels = numpy.random.default_rng(7).integers(0, 256, (60, 6, 1, 1), numpy.uint8)
+    pathlib.Path(folder, "bytes-idx4").write_bytes(bytes([0, 0, 8, 4, 0, 0, 0, 60, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1]) + pixels.tobytes())
+    pathlib.Path(folder, "bytes-idx1").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 60]) + bytes(60))
+    pathlib.Path(folder, "bytes.yaml").write_text("dataset: {name: bytes, format: idx, test_images: bytes-idx4}\n", "utf-8")
+    with h5py.File(f"{folder}/bytes.h5", "w") as file:
+        file["test/images"] = pixels
+    for name, column in (("numbers", "predicted_1"), ("weighted", "probability_2")):
+        path = next(pathlib.Path(folder, f"results/{name}/runs").glob("*/run.h5"))
+        rows = [predict(path, f"--data={named}", folder=folder) for named in ("bytes.h5", "bytes-idx4", "bytes.yaml")]
+        assert rows[0] == rows[1] == rows[2] and len(rows[0]) == 60 and column in rows[0][0], rows
+    path = next(pathlib.Path(folder, "results/numbers/runs").glob("*/run.h5"))
+    for command in ("predict", "evaluate"):
+        refused = run(RUNNER, command, path, "--data=bytes-idx4,bytes-idx1", folder=folder, code=1)[1]
+        assert "are classes, but the model predicts numbers" in refused, refused
+
+
 def check_classes(folder):
     train(folder, "classes", "classification", 3)
     with saved(folder, "classes") as file:
@@ -165,6 +183,7 @@ def main():
         check_going_on(folder)
         check_classes(folder)
         check_unanswered(folder)
+        check_unanswered_idx(folder)
 
 
 main()
