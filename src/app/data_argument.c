@@ -219,6 +219,12 @@ static bool looks_like_idx(const char *path)
     return found;
 }
 
+static bool is_pair(const char *named)
+{
+    const char *comma = strrchr(named, ',');
+    return comma && comma != named && comma[1] != '\0' && !is_file(named);
+}
+
 /* What can be said before anything is read. */
 static enum status check_argument(const struct data_argument *argument, struct error *error)
 {
@@ -230,7 +236,7 @@ static enum status check_argument(const struct data_argument *argument, struct e
                          named, named, (int)strlen(named) - 4, named);
     if ((yaml || hdf5) && !file)
         return error_set(error, STATUS_NOT_FOUND, "--data: %s does not exist", named);
-    if (is_directory(named) || yaml || hdf5 || (!file && strchr(named, ',')))
+    if (is_directory(named) || yaml || hdf5 || is_pair(named))
         return STATUS_OK;
     if (!looks_like_idx(named))
         return error_set(

@@ -135,6 +135,7 @@ class OtherData(unittest.TestCase):
                 (("--data=nowhere",), 1, "--data=nowhere: expected a folder"),
                 (("--data=nowhere.yaml",), 1, "nowhere.yaml does not exist"),
                 (("--data=other/a,other/b",), 1, "other/a"),
+                (("--data=other/a,",), 1, "--data=other/a,: expected a folder"),
                 (("--data=grid.yaml", "--part=dev"), 2, "--part is test, validation or train"),
                 (("--weights=first",), 2, "--weights is last or best"),
                 (("--format=xml",), 2, "--format is text, json or csv")]:
