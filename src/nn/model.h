@@ -102,9 +102,9 @@ int model_images_at_once(const struct model *model, int images, int team_size);
 
 /* The same as above for such ranges one after the other, first to last, in training and with one size of the
  * team. What was there of the range before may be gone; the parameters' gradients are there after the last.
- * Logits are complete for a member's own blocks, as member_range divides the range's, and of the loss' gradient
- * no more need be there: the losses divide it so. Where the blocks are no multiple of the members, both are
- * complete for everybody before they are read. */
+ * Logits are complete for a member's own blocks, as member_range divides the range's, and of the loss'
+ * gradient no more need be there: the losses divide it so. Where the blocks are no multiple of the members,
+ * both are complete for everybody before they are read. */
 real *model_input_of(struct model *model, struct image_range range);
 const real *model_forward_of(struct model *model, const struct model_step *step, struct image_range range,
                              struct member member);
