@@ -1,5 +1,6 @@
 /* Every table of kernels that runs here gives the bits of the specification, for odd shapes and any team
  * size (tests/kernel/kernel_teams.h). */
+#include "../support/sanitized.h"
 #include "kernel_teams.h"
 
 struct conv_arguments {
@@ -122,29 +123,30 @@ static void convolutions(void)
         conv_case(1, 2, 1, 30, 7, 1, 5, 1, 0),   conv_case(16, 3, 30, 1, 7, 5, 1, 1, 0),
         conv_case(49, 2, 5, 7, 19, 3, 3, 1, 1),  conv_case(64, 3, 6, 5, 11, 5, 5, 1, 2),
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        compare_conv(&shapes[i], i % 3 != 2);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i += SANITIZED ? 3 : 1)
+        compare_conv(&shapes[i], i % 2 != 1);
     struct conv2d_shape uneven = conv_case(19, 3, 9, 12, 6, 3, 5, 1, 0);
     uneven.stride_height = 2, uneven.padding_width = 4;
     uneven.out_height = output_size(9, 3, 2, 0), uneven.out_width = output_size(12, 5, 1, 4);
     compare_conv(&uneven, true);
 }
 
-/* Many channels: their sums come in several passes, their filters' gradients in several portions. */
+/* Many channels: their sums come in several passes, their filters' gradients in several portions. Every third
+ * has each of these, for AddressSanitizer. */
 static void wide_convolutions(void)
 {
     const struct conv2d_shape shapes[] = {
         conv_case(17, 97, 3, 4, 13, 3, 3, 1, 1), conv_case(1, 85, 3, 9, 13, 3, 3, 1, 1),
         conv_case(1, 13, 3, 9, 85, 3, 3, 1, 1),  conv_case(33, 90, 5, 7, 7, 3, 3, 2, 1),
         conv_case(5, 35, 4, 5, 6, 5, 5, 1, 2),   conv_case(1, 500, 2, 2, 6, 1, 1, 1, 0),
-        conv_case(3, 120, 4, 9, 2, 3, 3, 1, 1),  conv_case(49, 7, 2, 3, 97, 3, 3, 1, 1),
+        conv_case(3, 120, 4, 9, 2, 3, 3, 1, 1),  conv_case(17, 9, 8, 9, 4, 3, 3, 1, 0),
         conv_case(20, 90, 1, 3, 12, 3, 3, 1, 1), conv_case(17, 9, 19, 28, 4, 3, 3, 1, 1),
         conv_case(64, 40, 2, 2, 31, 3, 3, 1, 1), conv_case(17, 8, 9, 8, 5, 3, 3, 2, 1),
-        conv_case(17, 9, 8, 9, 4, 3, 3, 1, 0),   conv_case(2, 8, 7, 6, 3, 3, 3, 3, 0),
+        conv_case(49, 7, 2, 3, 97, 3, 3, 1, 1),  conv_case(2, 8, 7, 6, 3, 3, 3, 3, 0),
         conv_case(16, 13, 5, 4, 2, 3, 3, 1, 2),  conv_case(33, 8, 3, 200, 3, 3, 3, 1, 0),
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        compare_conv(&shapes[i], i % 3 != 2);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i += SANITIZED ? 3 : 1)
+        compare_conv(&shapes[i], i % 2 != 1);
 }
 
 struct pooled_arguments {
