@@ -94,7 +94,7 @@ stage "include directions" tools/check_includes.py
 stage "no machine's paths in the tree" tools/check_paths.sh
 stage "format of C" tools/check_format.sh
 stage "shell scripts" tools/check_shell.sh
-stage "clang-tidy" tools/check_tidy.sh build/clang "$jobs" "$([ $long = ON ] && echo 7200 || echo 180)"
+stage "clang-tidy" tools/check_tidy.sh build/clang "$jobs" "$([ $long = ON ] && echo 7200 || echo 150)"
 run_tests "all tests, GCC's build" release
 stage "build with AddressSanitizer and UBSan" build asan
 run_tests "unit tests under AddressSanitizer and UBSan" asan -L unit
