@@ -4,13 +4,14 @@
  * that slows down slows all of them; medians are reported. Rejected: a stored peak, which is another
  * machine's or another day's.
  *
- * usage: runner-bench [--json] [--quick] [--later-layers | --networks | --scaling] [--configs DIR] [--config
- * FILE [key=value …]] [--digest FILE [key=value …]] */
+ * usage: runner-bench [--json] [--quick] [--later-layers | --wide | --networks | --scaling] [--configs DIR]
+ * [--config FILE [key=value …]] [--digest FILE [key=value …]] */
 #include "later_layers.h"
 #include "layers.h"
 #include "networks.h"
 #include "peak.h"
 #include "samples.h"
+#include "wide.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static const struct {
 static const char *const one_epoch[] = {"trainer.max_epochs=1", "trainer.evaluate_test=never"};
 
 struct options {
-    bool later_layers, networks, scaling, json, quick, digest;
+    bool later_layers, wide, networks, scaling, json, quick, digest;
     const char *configs;
     const char *config; /* one file instead of the variants */
     const char *const *overrides;
@@ -278,6 +279,8 @@ static bool parse(int count, char **arguments, struct options *options)
             options->quick = true;
         else if (strcmp(arguments[i], "--later-layers") == 0)
             options->later_layers = true;
+        else if (strcmp(arguments[i], "--wide") == 0)
+            options->wide = true;
         else if (strcmp(arguments[i], "--networks") == 0)
             options->networks = true;
         else if (strcmp(arguments[i], "--scaling") == 0)
@@ -306,8 +309,8 @@ int main(int count, char **arguments)
     const struct kernels *kernels = kernel_select(&problem);
     if (!parse(count, arguments, &options) || !kernels) {
         fprintf(stderr, "%s\n",
-                kernels ? "usage: runner-bench [--json] [--quick] [--later-layers | --networks | --scaling] "
-                          "[--configs DIR] "
+                kernels ? "usage: runner-bench [--json] [--quick] [--later-layers | --wide | --networks | "
+                          "--scaling] [--configs DIR] "
                           "[--config FILE [key=value …]] [--digest FILE [key=value …]]"
                         : problem);
         return 2;
@@ -315,6 +318,12 @@ int main(int count, char **arguments)
     if (options.later_layers) {
         later_layers_print(kernels, options.quick ? 31 : 201);
         return 0;
+    }
+    if (options.wide) {
+        bool printed = wide_print(kernels, options.quick ? 3 : 15);
+        if (!printed)
+            fprintf(stderr, "runner-bench: out of memory\n");
+        return printed ? 0 : 1;
     }
     enum status status = options.digest     ? print_digest(&options, kernels, &error)
                          : options.config   ? measure_config(&options, kernels, &error)
