@@ -39,7 +39,8 @@ void TUNED(conv2d_pooled_backward_weight)(const struct conv2d_shape *shape, enum
                                           float *dweight, float *dbias, float *scratch,
                                           struct batch_part part, struct member member);
 
-/* dbias = the sums over lanes of sums[out_channels][16], which go on from part to part of the batch. */
+/* dbias = the sums over lanes of sums[out_channels][16], which go on from part to part of the batch; NULL:
+ * nothing is done. */
 void TUNED(conv2d_bias_gradient)(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
                                  struct batch_part part, struct member member);
 

@@ -452,7 +452,7 @@ static void prefetch_part(const float *from, size_t lines, size_t stride, int pl
 }
 
 /* In a team, half or more of what the next band is formed of was written by others. Each job at this band
- * asks for a part of it: what all filter rows together cannot wait for in a burst. */
+ * asks for a part of it, as few lines can be on their way at once. */
 static void look_at_next_band(const struct conv2d_shape *shape, const struct gradient *gradient,
                               const struct job *job, const struct band *band)
 {
@@ -517,47 +517,14 @@ static void group_gradient(const struct conv2d_shape *shape, const struct group 
         }
 }
 
-INLINE void sum_planes(int outputs, const float *dy, size_t positions, size_t block, int blocks, float *sums,
-                       bool starts)
+/* Where no tile adds up the biases, they take a pass of their own over dy. */
+static void biases_apart(const struct conv2d_shape *shape, const float *dy, float *dbias, float *scratch,
+                         struct batch_part part, struct member member)
 {
-    vec sum[4][VECTORS];
-    UNROLL
-    for (int k = 0; k < outputs; k++)
-        UNROLL
-    for (int v = 0; v < VECTORS; v++)
-        sum[k][v] = starts ? vec_zero() : vec_load(sums + k * LANES + v * VECTOR);
-    for (int b = 0; b < blocks; b++)
-        for (size_t position = 0; position < positions; position++)
-            UNROLL
-    for (int k = 0; k < outputs; k++)
-        UNROLL
-    for (int v = 0; v < VECTORS; v++)
-        sum[k][v] += vec_load(dy + b * block + (k * positions + position) * LANES + v * VECTOR);
-    UNROLL
-    for (int k = 0; k < outputs; k++)
-        UNROLL
-    for (int v = 0; v < VECTORS; v++)
-        vec_store(sums + k * LANES + v * VECTOR, sum[k][v]);
+    float *sums = scratch + shape->out_channels * taps_of(shape) * LANES;
+    TUNED(conv2d_bias_gradient)(shape, dy, dbias, sums, part, member);
 }
 
-void TUNED(conv2d_bias_gradient)(const struct conv2d_shape *shape, const float *dy, float *dbias, float *sums,
-                                 struct batch_part part, struct member member)
-{
-    size_t positions = (size_t)shape->out_height * shape->out_width;
-    size_t block = (size_t)shape->out_channels * positions * LANES;
-    int blocks = blocks_of(shape->images);
-    long begin, end;
-    member_range(member, shape->out_channels, &begin, &end);
-    long o = begin;
-    for (; o + 3 <= end; o += 3)
-        sum_planes(3, dy + o * positions * LANES, positions, block, blocks, sums + o * LANES, part.first);
-    for (; o < end; o++)
-        sum_planes(1, dy + o * positions * LANES, positions, block, blocks, sums + o * LANES, part.first);
-    for (o = begin; part.last && o < end; o++)
-        dbias[o] = lane_sum(sums + o * LANES);
-}
-
-/* Where no tile meets every row, the biases take a pass of their own over dy. */
 static void backward_weight(const struct conv2d_shape *shape, const float *x, const struct gradient *gradient,
                             float *dweight, float *dbias, float *scratch, struct batch_part part,
                             struct member member)
@@ -568,9 +535,8 @@ static void backward_weight(const struct conv2d_shape *shape, const float *x, co
         if (part.last)
             reduce_sums(shape, &group, scratch, dweight, dbias);
     }
-    if (dbias && gradient->dy && bias_row(shape) < 0)
-        TUNED(conv2d_bias_gradient)
-    (shape, gradient->dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES, part, member);
+    if (gradient->dy && bias_row(shape) < 0)
+        biases_apart(shape, gradient->dy, dbias, scratch, part, member);
 }
 
 void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float *x, const float *dy,
@@ -580,9 +546,7 @@ void TUNED(conv2d_backward_weight)(const struct conv2d_shape *shape, const float
     struct gradient gradient = {.dy = dy};
     if (TUNED(conv2d_gradient_3x3_applies)(shape)) {
         TUNED(conv2d_gradient_3x3)(shape, x, dy, dweight, scratch, part, member);
-        if (dbias)
-            TUNED(conv2d_bias_gradient)
-        (shape, dy, dbias, scratch + shape->out_channels * taps_of(shape) * LANES, part, member);
+        biases_apart(shape, dy, dbias, scratch, part, member);
         return;
     }
     backward_weight(shape, x, &gradient, dweight, dbias, scratch, part, member);

@@ -400,7 +400,6 @@ void TUNED(winograd_backward)(const struct conv2d_shape *shape, const float *x, 
     team_barrier(member);
     if (part.last)
         reduce_filters(shape, sums, dweight, member);
-    if (dbias)
-        TUNED(conv2d_bias_gradient)
+    TUNED(conv2d_bias_gradient)
     (shape, dy, dbias, sums + WINOGRAD_POINTS * filters_of(shape) * LANES, part, member);
 }

@@ -4,8 +4,8 @@
  * the model knows nothing else of it. Layers own no memory: the model lays everything out in its arena.
  * Private to src/nn.
  *
- * Thread rule: forward and backward are called by all members of the team together; a layer puts barriers
- * only between its own dependent kernels, the model puts one behind each layer. */
+ * Thread rule: forward and backward are called by all members of the team; a layer puts barriers only between
+ * its own dependent kernels, the model between layers where members read what others wrote (model.c). */
 #ifndef RUNNER_NN_LAYER_H
 #define RUNNER_NN_LAYER_H
 
@@ -103,8 +103,8 @@ struct layer_type {
     bool is_view;                /* the output is the input under another shape */
     bool identity_in_evaluation; /* the output is the input where training is false */
     bool may_overwrite_input;    /* forward may have y == x and backward dx == dy */
-    bool divides_blocks; /* forward divides items in the order of blocks by member_range: where the blocks are
-                            a multiple of the members, each reads and writes its own blocks alone */
+    bool divides_blocks; /* forward and backward divide items in the order of blocks by member_range: where
+                            the blocks are a multiple of the members, each reads and writes its own alone */
     bool reads_output_in_backward;
     bool always_writes_dx; /* backward cannot do without dx[] */
 
