@@ -132,18 +132,19 @@ static void convolutions(void)
 }
 
 /* Many channels: their sums come in several passes, their filters' gradients in several portions. Every third
- * has each of these, for AddressSanitizer. */
+ * has each of these, for AddressSanitizer; the last has two bands of rows. */
 static void wide_convolutions(void)
 {
     const struct conv2d_shape shapes[] = {
-        conv_case(17, 97, 3, 4, 13, 3, 3, 1, 1), conv_case(1, 85, 3, 9, 13, 3, 3, 1, 1),
-        conv_case(1, 13, 3, 9, 85, 3, 3, 1, 1),  conv_case(33, 90, 5, 7, 7, 3, 3, 2, 1),
-        conv_case(5, 35, 4, 5, 6, 5, 5, 1, 2),   conv_case(1, 500, 2, 2, 6, 1, 1, 1, 0),
-        conv_case(3, 120, 4, 9, 2, 3, 3, 1, 1),  conv_case(17, 9, 8, 9, 4, 3, 3, 1, 0),
-        conv_case(20, 90, 1, 3, 12, 3, 3, 1, 1), conv_case(17, 9, 19, 28, 4, 3, 3, 1, 1),
-        conv_case(64, 40, 2, 2, 31, 3, 3, 1, 1), conv_case(17, 8, 9, 8, 5, 3, 3, 2, 1),
-        conv_case(49, 7, 2, 3, 97, 3, 3, 1, 1),  conv_case(2, 8, 7, 6, 3, 3, 3, 3, 0),
-        conv_case(16, 13, 5, 4, 2, 3, 3, 1, 2),  conv_case(33, 8, 3, 200, 3, 3, 3, 1, 0),
+        conv_case(17, 97, 3, 4, 13, 3, 3, 1, 1),  conv_case(1, 85, 3, 9, 13, 3, 3, 1, 1),
+        conv_case(1, 13, 3, 9, 85, 3, 3, 1, 1),   conv_case(33, 90, 5, 7, 7, 3, 3, 2, 1),
+        conv_case(5, 35, 4, 5, 6, 5, 5, 1, 2),    conv_case(1, 500, 2, 2, 6, 1, 1, 1, 0),
+        conv_case(3, 120, 4, 9, 2, 3, 3, 1, 1),   conv_case(17, 9, 8, 9, 4, 3, 3, 1, 0),
+        conv_case(20, 90, 1, 3, 12, 3, 3, 1, 1),  conv_case(17, 9, 19, 28, 4, 3, 3, 1, 1),
+        conv_case(64, 40, 2, 2, 31, 3, 3, 1, 1),  conv_case(17, 8, 9, 8, 5, 3, 3, 2, 1),
+        conv_case(49, 7, 2, 3, 97, 3, 3, 1, 1),   conv_case(2, 8, 7, 6, 3, 3, 3, 3, 0),
+        conv_case(16, 13, 5, 4, 2, 3, 3, 1, 2),   conv_case(33, 8, 3, 200, 3, 3, 3, 1, 0),
+        conv_case(1, 66, 8, 100, 24, 3, 3, 1, 1),
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i += SANITIZED ? 3 : 1)
         compare_conv(&shapes[i], i % 2 != 1);
